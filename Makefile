@@ -1,0 +1,69 @@
+# Two commands are enough for a newcomer: `make demo` and `make test`. `make help` lists the rest.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check -q
+COMPILE := $(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes \
+  --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock"
+
+.PHONY: help setup setup-dev demo serve test check format lint types imports lock docs-reference clean
+
+help: ## List the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort | awk -F'\t' '{printf "  make %-16s %s\n", $$1, $$2}'
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(None if sys.version_info >= (3, 11) else "Airboss needs Python 3.11 or newer: set PYTHON=/path/to/python3.11")'
+	@echo "Making $(VENV) with $$($(PYTHON) --version)"
+	@$(PYTHON) -m venv $(VENV)
+
+# Stamps hold what was installed: a second run has nothing to do.
+$(VENV)/.runtime: requirements/runtime.txt pyproject.toml | $(BIN)/python
+	@echo "Installing Airboss and what it needs (once)"
+	@$(PIP) install --require-hashes -r requirements/runtime.txt
+	@$(PIP) install --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(VENV)/.dev: requirements/dev.txt $(VENV)/.runtime
+	@echo "Installing the tools for tests and checks (once)"
+	@$(PIP) install --require-hashes -r requirements/dev.txt
+	@touch $@
+
+setup: $(VENV)/.runtime ## Set up only: leaves .venv/bin/airboss
+
+setup-dev: $(VENV)/.dev ## Set up for development: the tools for tests and checks too
+
+demo: setup ## Serve, run one real job, show its events and its result
+	@$(BIN)/python -m demo
+
+serve: setup ## Serve on 127.0.0.1:8700
+	@$(BIN)/airboss serve
+
+test: setup-dev ## Run all tests
+	@$(BIN)/python -m pytest -n 2 --dist worksteal
+
+check: setup-dev lint types imports test ## What CI runs: format, lint, types, import contracts, tests
+
+format: setup-dev ## Format the code
+	@$(BIN)/ruff check --fix-only -q .
+	@$(BIN)/ruff format -q .
+
+lint: setup-dev ## Check format and lint
+	@$(BIN)/ruff format --check -q .
+	@$(BIN)/ruff check -q .
+
+types: setup-dev ## Check types, strictly
+	@$(BIN)/mypy
+
+imports: setup-dev ## Check the layers
+	@$(BIN)/lint-imports
+
+lock: setup-dev ## Pin the dependencies again, with hashes
+	@$(COMPILE) pyproject.toml --group build -o requirements/runtime.txt
+	@$(COMPILE) pyproject.toml --group build --group dev -c requirements/runtime.txt -o requirements/dev.txt
+
+clean: ## Remove what setup and the tests made
+	@rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

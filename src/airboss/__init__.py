@@ -1,0 +1,1 @@
+"""Airboss runs AI agents as jobs: durable, cancellable, observable."""

@@ -1,0 +1,5 @@
+"""`python -m airboss`."""
+
+from airboss.cli.main import run
+
+run()

@@ -1,0 +1,1 @@
+"""The HTTP API: routers, rules, errors and streams."""

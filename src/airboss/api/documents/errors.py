@@ -1,0 +1,65 @@
+"""The error envelope."""
+
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+from airboss.domain.errors import ERROR_CODES
+
+
+class ErrorBody(BaseModel):
+    code: str
+    type: str
+    message: str
+    details: dict[str, Any]
+    request_id: str
+
+
+class ErrorDocument(BaseModel):
+    """Every error of every route."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "error": {
+                        "code": "queue_full",
+                        "type": "overloaded",
+                        "message": "1000 jobs are pending; try again in 4 s",
+                        "details": {"pending": 1000, "capacity": 1000},
+                        "request_id": "b1946ac92492d234",
+                    }
+                }
+            ]
+        }
+    )
+
+    error: ErrorBody
+
+
+def error_answers(*codes: str) -> dict[int | str, dict[str, Any]]:
+    """Document the errors of a route, by status, with an example for each code."""
+    by_status: dict[int | str, dict[str, Any]] = {}
+    for code in codes:
+        spec = ERROR_CODES[code]
+        answer = by_status.setdefault(
+            spec.status or 500,
+            {
+                "model": ErrorDocument,
+                "description": "",
+                "content": {"application/json": {"examples": {}}},
+            },
+        )
+        answer["description"] = f"{answer['description']}, {code}".strip(", ")
+        answer["content"]["application/json"]["examples"][code] = {
+            "value": {
+                "error": {
+                    "code": code,
+                    "type": spec.type.value,
+                    "message": "…",
+                    "details": {},
+                    "request_id": "b1946ac92492d234",
+                }
+            }
+        }
+    return by_status

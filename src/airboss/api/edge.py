@@ -1,0 +1,86 @@
+"""What every request passes before the application: an id, a check of its host, a log line, an answer."""
+
+import re
+import secrets
+import time
+
+import structlog
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from airboss.api.errors import error_response, internal_error
+from airboss.api.hosts import HostGuard
+from airboss.domain.errors import AirbossError
+from airboss.telemetry.metrics import Metrics
+
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}\Z")
+#: Probes and scrapes would be most of the log.
+_QUIET_PATHS = ("/health/", "/metrics", "/ui/")
+
+
+class Edge:
+    """Pure ASGI: middleware that wraps responses costs a request more than its store does."""
+
+    def __init__(self, app: ASGIApp, *, hosts: HostGuard | None, metrics: Metrics) -> None:
+        self._app = app
+        self._hosts = hosts
+        self._metrics = metrics
+        self._log = structlog.get_logger()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        began = time.perf_counter()
+        request_id = _request_id(Headers(scope=scope))
+        scope.setdefault("state", {}).update(request_id=request_id, log=self._log)
+        status = 0
+        streams = False
+
+        async def send_with_id(message: Message) -> None:
+            nonlocal status, streams
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                headers = MutableHeaders(scope=message)
+                headers["x-request-id"] = request_id
+                streams = headers.get("content-type", "").startswith("text/event-stream")
+            await send(message)
+
+        structlog.contextvars.bind_contextvars(correlation_id=request_id)
+        try:
+            await self._answer(scope, receive, send_with_id, request_id)
+        except Exception as error:  # noqa: BLE001 - the last one to answer
+            self._log.error("request.broke", method=scope["method"], path=scope["path"], error=error)
+            if not status:
+                await error_response(internal_error(), request_id)(scope, receive, send_with_id)
+        finally:
+            self._told(scope, status, time.perf_counter() - began, streams=streams)
+            structlog.contextvars.unbind_contextvars("correlation_id")
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send, request_id: str) -> None:
+        if self._hosts is not None:
+            try:
+                self._hosts.check(Headers(scope=scope))
+            except AirbossError as error:
+                await error_response(error, request_id)(scope, receive, send)
+                return
+        await self._app(scope, receive, send)
+
+    def _told(self, scope: Scope, status: int, seconds: float, *, streams: bool) -> None:
+        path = scope["path"]
+        quiet = path.startswith(_QUIET_PATHS)
+        write = self._log.debug if quiet else self._log.info
+        write(
+            "request",
+            method=scope["method"],
+            path=path[:256],
+            status=status,
+            seconds=round(seconds, 6),
+        )
+        if status and not streams:
+            self._metrics.observe_request(scope["method"], status, seconds)
+
+
+def _request_id(headers: Headers) -> str:
+    given = headers.get("x-request-id", "")
+    return given if _REQUEST_ID.match(given) else secrets.token_hex(8)

@@ -1,0 +1,105 @@
+"""Server-sent events over raw ASGI: one serialised frame shared by all who read it."""
+
+import asyncio
+from collections.abc import Callable, Iterable
+
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from airboss.domain.events import Event
+from airboss.events.bus import EventBus
+from airboss.events.frames import HEARTBEAT, RETRY, frame, notice
+from airboss.events.subscription import Ended, Heartbeat, Item, Lagged, Reset, Subscription
+
+_HEADERS = [
+    (b"content-type", b"text/event-stream; charset=utf-8"),
+    (b"cache-control", b"no-store"),
+    # nginx would hold the stream back until its buffer is full.
+    (b"x-accel-buffering", b"no"),
+]
+#: Tells the reason to end the stream behind an item; None goes on.
+EndsAfter = Callable[[Item], str | None]
+
+
+class EventStreamResponse(Response):
+    """Owns its subscription from the first byte to the last.
+
+    An async generator that was never started never runs its `finally`: the response itself gives the
+    subscription back.
+    """
+
+    def __init__(
+        self,
+        bus: EventBus,
+        subscription: Subscription,
+        *,
+        ends_after: EndsAfter | None = None,
+        ends_when_caught_up: str | None = None,
+        on_close: Callable[[], None],
+    ) -> None:
+        self.status_code = 200
+        self.background = None
+        self.body = b""
+        self.raw_headers = list(_HEADERS)
+        self._bus = bus
+        self._subscription = subscription
+        self._ends_after = ends_after
+        self._ends_when_caught_up = ends_when_caught_up
+        self._on_close = on_close
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002
+        gone = asyncio.create_task(_wait_for_disconnect(receive))
+        streaming = asyncio.create_task(self._stream(send))
+        try:
+            await asyncio.wait({gone, streaming}, return_when=asyncio.FIRST_COMPLETED)
+            if streaming.done():
+                streaming.result()
+        finally:
+            for task in (gone, streaming):
+                task.cancel()
+            await asyncio.gather(gone, streaming, return_exceptions=True)
+            self._bus.unsubscribe(self._subscription)
+            self._on_close()
+
+    async def _stream(self, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
+        await send({"type": "http.response.body", "body": RETRY, "more_body": True})
+        more = True
+        while more:
+            if self._ends_when_caught_up is not None and self._subscription.is_caught_up:
+                items: list[Item] = [Ended(self._ends_when_caught_up)]
+            else:
+                items = await self._subscription.read()
+            body, more = self._encode(items)
+            await send({"type": "http.response.body", "body": body, "more_body": more})
+
+    def _encode(self, items: Iterable[Item]) -> tuple[bytes, bool]:
+        """Return the bytes, and whether the stream goes on behind them."""
+        parts: list[bytes] = []
+        for item in items:
+            parts.append(_encode_item(item))
+            reason = item.reason if isinstance(item, Ended) else self._ends_after and self._ends_after(item)
+            if reason:
+                if not isinstance(item, Ended):
+                    parts.append(notice("stream.end", reason=reason))
+                return b"".join(parts), False
+        return b"".join(parts), True
+
+
+def _encode_item(item: Item) -> bytes:
+    match item:
+        case Event():
+            return frame(item)
+        case Lagged(missed_from, missed_to):
+            return notice("stream.lagged", missed_from=missed_from, missed_to=missed_to)
+        case Reset(oldest):
+            return notice("stream.reset", oldest=oldest)
+        case Ended(reason):
+            return notice("stream.end", reason=reason)
+        case Heartbeat():
+            return HEARTBEAT
+
+
+async def _wait_for_disconnect(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass

@@ -1,0 +1,49 @@
+"""Refusing what a page in someone's browser sends: without a token, the address is all the proof there is."""
+
+import ipaddress
+from collections.abc import Iterable
+
+from starlette.datastructures import Headers
+
+from airboss.domain.errors import AirbossError
+
+
+class HostGuard:
+    """Lets in a Host that is this server's, and an Origin that is the same or configured (DNS rebinding)."""
+
+    def __init__(self, *, bound_host: str, allowed_hosts: Iterable[str], cors_origins: Iterable[str]) -> None:
+        self._hosts = frozenset({"localhost", bound_host.lower().strip("[]"), *map(str.lower, allowed_hosts)})
+        self._origins = frozenset(cors_origins)
+
+    def check(self, headers: Headers) -> None:
+        """Raise `host_not_allowed` where the request is not meant for this server."""
+        hosts = headers.getlist("host")
+        if len(hosts) != 1 or not self._is_ours(hosts[0]):
+            raise _refused("Host", hosts[0] if hosts else "")
+        for origin in headers.getlist("origin"):
+            _, _, netloc = origin.partition("://")
+            if origin not in self._origins and netloc.lower() != hosts[0].lower():
+                raise _refused("Origin", origin)
+
+    def _is_ours(self, host: str) -> bool:
+        name = _without_port(host).lower()
+        if name in self._hosts:
+            return True
+        try:
+            return ipaddress.ip_address(name).is_loopback
+        except ValueError:
+            return False
+
+
+def _without_port(host: str) -> str:
+    if host.startswith("["):
+        return host[1:].partition("]")[0]
+    name, colon, port = host.rpartition(":")
+    return name if colon and port.isdigit() else host
+
+
+def _refused(header: str, value: str) -> AirbossError:
+    return AirbossError(
+        "host_not_allowed",
+        f"{header} '{value[:128]}' is not this server's; name it in server.allowed_hosts or server.cors_origins",
+    )

@@ -1,0 +1,1 @@
+"""Routers, each built by a factory from the services it is given."""

@@ -1,0 +1,49 @@
+"""Coordination: the queues of this server, taken out of service and back."""
+
+from fastapi import APIRouter
+from starlette.responses import Response
+
+from airboss.api.documents.agents import QueueDocument, QueueList, queue_document
+from airboss.api.documents.errors import error_answers
+from airboss.api.json_response import json_response
+from airboss.api.routing import Rule, rule, ruled_router
+from airboss.api.services import Services
+
+
+def coord_router(services: Services) -> APIRouter:
+    router = ruled_router(services)
+    manager = services.manager
+
+    @router.get(
+        "/v1/coord/queues",
+        summary="List the agents' queues",
+        response_model=QueueList,
+        openapi_extra=rule(Rule.ADMIN),
+        tags=["coord"],
+    )
+    async def queues() -> Response:
+        return json_response({"data": [queue_document(view) for view in manager.queues()]})
+
+    @router.post(
+        "/v1/coord/queues/{agent}/pause",
+        summary="Start no more jobs of an agent; those that run go on",
+        response_model=QueueDocument,
+        responses=error_answers("unknown_agent"),
+        openapi_extra=rule(Rule.ADMIN),
+        tags=["coord"],
+    )
+    async def pause(agent: str) -> Response:
+        return json_response(queue_document(await manager.pause(agent)))
+
+    @router.post(
+        "/v1/coord/queues/{agent}/resume",
+        summary="Start jobs of an agent again",
+        response_model=QueueDocument,
+        responses=error_answers("unknown_agent"),
+        openapi_extra=rule(Rule.ADMIN),
+        tags=["coord"],
+    )
+    async def resume(agent: str) -> Response:
+        return json_response(queue_document(await manager.resume(agent)))
+
+    return router

@@ -1,0 +1,103 @@
+"""Routes with a declared rule, checked before the body is read."""
+
+from collections.abc import Callable, Coroutine, Iterable
+from enum import StrEnum
+from typing import Any
+
+from fastapi import APIRouter, FastAPI
+from fastapi.dependencies.utils import get_flat_params
+from fastapi.routing import APIRoute, iter_route_contexts
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute
+
+from airboss.api.authentication import require
+from airboss.api.services import Services
+from airboss.api.strict_request import StrictRequest
+from airboss.domain.errors import AirbossError
+from airboss.domain.principals import Principal, Role
+
+RULE = "x-airboss-rule"
+TICKET = "x-airboss-ticket"
+
+
+class Rule(StrEnum):
+    """Who may call a route: anyone, or a caller with at least this role."""
+
+    OPEN = "open"
+    READ = "read"
+    RUN = "run"
+    ADMIN = "admin"
+
+
+def rule(of: Rule, *, ticket: bool = False) -> dict[str, Any]:
+    """Declare a route's rule, which the OpenAPI document shows: `openapi_extra=rule(Rule.READ)`.
+
+    `ticket` admits a caller who brings `?ticket=` in place of a header.
+    """
+    return {RULE: of.value, TICKET: True} if ticket else {RULE: of.value}
+
+
+class MissingRuleError(Exception):
+    """A route declares no rule: the server must not start."""
+
+
+def ruled_router(services: Services) -> APIRouter:
+    """Return a router whose routes check their rule first, then their parameters, then the body."""
+
+    class RuledRoute(APIRoute):
+        def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+            handle = super().get_route_handler()
+            declared = self.openapi_extra or {}
+            required = Rule(declared.get(RULE, Rule.ADMIN))
+            takes_ticket = bool(declared.get(TICKET))
+            parameters = frozenset(field.alias for field in get_flat_params(self.dependant))
+
+            async def guarded(request: Request) -> Response:
+                if required is not Rule.OPEN:
+                    principal = await _authenticate(services, request, takes_ticket=takes_ticket)
+                    require(principal, Role(required.value))
+                    request.state.principal = principal
+                _refuse_unknown(request, parameters)
+                return await handle(
+                    StrictRequest(request.scope, request.receive, request._send, services.edge)  # noqa: SLF001
+                )
+
+            return guarded
+
+    return APIRouter(route_class=RuledRoute)
+
+
+async def _authenticate(services: Services, request: Request, *, takes_ticket: bool) -> Principal:
+    ticket = request.query_params.get("ticket") if takes_ticket else None
+    if ticket is not None:
+        return services.tickets.redeem(ticket)
+    return await services.authenticator.authenticate(request.headers)
+
+
+def _refuse_unknown(request: Request, known: frozenset[str]) -> None:
+    unknown = sorted(set(request.query_params) - known)
+    if unknown:
+        raise AirbossError(
+            "invalid_parameter",
+            f"unknown query parameter '{unknown[0][:64]}'; known here: {', '.join(sorted(known)) or 'none'}",
+        )
+
+
+def add_routes(app: FastAPI, routers: Iterable[APIRouter]) -> None:
+    """Put the routes of the routers side by side.
+
+    FastAPI keeps included routers nested and matches them level by level; flat, the last of thirty routes
+    is found in 79 µs instead of 132.
+    """
+    routes: list[BaseRoute] = app.router.routes
+    for router in routers:
+        routes += router.routes
+
+
+def require_rules(app: FastAPI) -> None:
+    """Raise `MissingRuleError` where a route declares no rule."""
+    for context in iter_route_contexts(app.routes):
+        extra = getattr(context.original_route, "openapi_extra", None) or {}
+        if RULE not in extra:
+            raise MissingRuleError(f"the route {context.path} declares no rule")

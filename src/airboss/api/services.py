@@ -1,0 +1,42 @@
+"""What routers are given."""
+
+from dataclasses import dataclass
+
+from starlette.requests import Request
+
+from airboss.api.authentication import Authenticator
+from airboss.api.readiness import Readiness
+from airboss.api.tickets import Tickets
+from airboss.domain.policies import EdgePolicy
+from airboss.domain.principals import Principal
+from airboss.events.bus import EventBus
+from airboss.manager.manager import AgentManager
+from airboss.ports.store import Store
+from airboss.telemetry.metrics import Metrics
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """The one set of parts that every router works with."""
+
+    manager: AgentManager
+    store: Store
+    bus: EventBus
+    metrics: Metrics
+    readiness: Readiness
+    tickets: Tickets
+    authenticator: Authenticator
+    edge: EdgePolicy
+    version: str
+
+
+def principal_of(request: Request) -> Principal:
+    """Return the caller that the route's rule let in."""
+    principal: Principal = request.state.principal
+    return principal
+
+
+def request_id_of(request: Request) -> str:
+    """Return the request's id, which is the correlation id of what it causes."""
+    request_id: str = request.state.request_id
+    return request_id

@@ -1,0 +1,1 @@
+"""A runtime wired to HTTP, and the server that serves it."""

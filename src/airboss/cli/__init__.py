@@ -1,0 +1,1 @@
+"""The command line: the server, and a client of its HTTP API."""

@@ -1,0 +1,21 @@
+"""`airboss agents`: what can be spawned."""
+
+from airboss.cli.api_client import ApiClient
+from airboss.cli.options import ConfigOption, JsonOption, TokenOption, UrlOption, server_url
+from airboss.cli.render import echo_agents, echo_json
+
+
+def agents(
+    *,
+    url: UrlOption = None,
+    token: TokenOption = None,
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """List the agents that can be spawned."""
+    listed = ApiClient(server_url(url, config), token).get("/v1/agents")["data"]
+    if as_json:
+        for agent in listed:
+            echo_json(agent)
+    else:
+        echo_agents(listed)

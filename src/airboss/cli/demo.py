@@ -1,0 +1,77 @@
+"""`airboss demo`: one real job on a real server, from the first request to the result."""
+
+import re
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import typer
+
+from airboss.cli.api_client import ApiClient
+from airboss.cli.jobs import watch_job
+from airboss.cli.options import ConfigOption, load
+
+_QUESTION = "How does a cancel stop the work of a running job?"
+_URL = re.compile(r"API\s+(http\S+)/v1")
+_STOP_SECONDS = 40
+
+
+def demo(config: ConfigOption = None) -> None:
+    """Start a server, run one job on the files of its root, and show all that happens.
+
+    On a terminal the server stays until Ctrl-C; without one this ends with the job.
+    """
+    port = _free_port(load(config).settings.server.port)
+    with tempfile.TemporaryDirectory(prefix="airboss-demo-") as folder, _server(port, folder, config) as url:
+        typer.echo(f"\nPOST {url}/v1/jobs  agent=offline  input={_QUESTION!r}\n")
+        client = ApiClient(url, None)
+        job = client.post("/v1/jobs", {"agent": "offline", "input": _QUESTION})
+        watch_job(client, job["id"], as_json=False)
+        typer.echo(f"\nDashboard: {url}/ui/")
+        if sys.stdin.isatty():
+            typer.echo("Serving until Ctrl-C.")
+            signal.pause()
+
+
+@contextmanager
+def _server(port: int, folder: str, config: Path | None) -> Iterator[str]:
+    """Run a server of its own and give its address; it is ended by its process id."""
+    command = [sys.executable, "-m", "airboss", "serve", "--port", str(port), "--data-dir", folder]
+    if config is not None:
+        command += ["--config", str(config)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:  # noqa: S603
+        try:
+            yield _read_url(process)
+        except KeyboardInterrupt:
+            typer.echo("\nStopping.")
+        finally:
+            process.send_signal(signal.SIGTERM)
+            process.wait(timeout=_STOP_SECONDS)
+
+
+def _read_url(process: subprocess.Popen[str]) -> str:
+    assert process.stdout is not None  # noqa: S101 - it was asked for
+    told: list[str] = []
+    for line in process.stdout:
+        typer.echo(line, nl=False)
+        told.append(line)
+        if "Docs" in line and (found := _URL.search("".join(told))):
+            return found[1]
+    typer.echo("the server did not start; 'airboss serve' shows why", err=True)
+    raise typer.Exit(1)
+
+
+def _free_port(wanted: int) -> int:
+    """Return the port of the settings where it is free, else 0 for any."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", wanted))
+        except OSError:
+            return 0
+    return wanted

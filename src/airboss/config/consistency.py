@@ -1,0 +1,135 @@
+"""What must hold between settings that are each valid by themselves."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from airboss.config.mcp import JsonSpec
+from airboss.config.paths import KeyPath
+from airboss.security.secrets import REFERENCE_FORMS, is_reference
+
+if TYPE_CHECKING:
+    from airboss.config.agents import AgentSettings
+    from airboss.config.settings import AppSettings
+
+_SPEC_FORMS = ("endpoint_url", "command", "image")
+_SPEC_SECRETS = ("headers", "env")
+_VENDORS_OF_DEFAULT_MODEL = ("openai", "offline")
+
+
+@dataclass(frozen=True, slots=True)
+class Inconsistency:
+    """One rule that is broken: where to say so, what is wrong, and which other keys it depends on."""
+
+    path: KeyPath
+    text: str
+    depends_on: tuple[KeyPath, ...] = ()
+
+
+def inconsistencies(settings: "AppSettings") -> Iterator[Inconsistency]:
+    """Yield every broken rule of otherwise valid settings."""
+    yield from _server(settings)
+    yield from _storage(settings)
+    yield from _jwt(settings)
+    yield from _providers(settings)
+    for name, agent in settings.agents.items():
+        yield from _agent(settings, name, agent)
+    for name, spec in settings.mcp.servers.items():
+        yield from _json_spec(name, spec)
+
+
+def _server(settings: "AppSettings") -> Iterator[Inconsistency]:
+    server = settings.server
+    certificate, key = ("server", "tls_cert_path"), ("server", "tls_key_path")
+    missing = [".".join(path) for path in (certificate, key) if getattr(server, path[-1]) is None]
+    if server.require_tls and missing:
+        text = f"TLS is required, but there is no {' and no '.join(missing)}"
+        yield Inconsistency(("server", "require_tls"), text, (certificate, key))
+    elif len(missing) == 1:
+        given, absent = (key, certificate) if server.tls_cert_path is None else (certificate, key)
+        yield Inconsistency(given, f"TLS needs {'.'.join(absent)} too", (absent,))
+    if settings.auth.mode == "off" and not server.is_loopback:
+        text = (
+            f"{server.host!r} can be reached from other machines while auth.mode is off: "
+            "set auth.mode: jwt or server.host: 127.0.0.1"
+        )
+        yield Inconsistency(("server", "host"), text, (("auth", "mode"),))
+
+
+def _storage(settings: "AppSettings") -> Iterator[Inconsistency]:
+    storage = settings.storage
+    if storage.replica_url is not None and not (storage.url or "").startswith("postgresql://"):
+        text = "a replica needs a PostgreSQL storage.url"
+        yield Inconsistency(("storage", "replica_url"), text, (("storage", "url"),))
+
+
+def _jwt(settings: "AppSettings") -> Iterator[Inconsistency]:
+    if settings.auth.mode == "off":
+        return
+    jwt, section = settings.auth.jwt, ("auth", "jwt")
+    secret, key, jwks = (*section, "secret"), (*section, "public_key_path"), (*section, "jwks_url")
+    family = jwt.algorithms[0]
+    if family == "HS256":
+        if jwt.secret is None:
+            yield Inconsistency(secret, "HS256 needs a secret, such as secret://env/AIRBOSS_JWT_SECRET")
+    elif jwt.public_key_path is None and jwt.jwks_url is None:
+        text = f"{family} needs auth.jwt.public_key_path or auth.jwt.jwks_url"
+        yield Inconsistency((*section, "algorithms"), text, (key, jwks))
+
+
+def _providers(settings: "AppSettings") -> Iterator[Inconsistency]:
+    for name, provider in settings.providers.items():
+        section = ("providers", name)
+        others = [other for other in settings.providers if other != name]
+        yield from _unknown(
+            (*section, "fallback"), provider.fallback, "another provider", ("providers",), others
+        )
+        breaker = provider.breaker
+        if breaker.minimum_calls > breaker.window_calls:
+            path, window = (*section, "breaker", "minimum_calls"), (*section, "breaker", "window_calls")
+            text = f"{breaker.minimum_calls} calls never fit a window of {breaker.window_calls}: lower it or raise "
+            yield Inconsistency(path, text + ".".join(window), (window,))
+
+
+def _agent(settings: "AppSettings", name: str, agent: "AgentSettings") -> Iterator[Inconsistency]:
+    section = ("agents", name)
+    servers = settings.mcp.servers
+    yield from _unknown(
+        (*section, "provider"), [agent.provider], "a provider", ("providers",), settings.providers
+    )
+    yield from _unknown((*section, "handoffs"), agent.handoffs, "an agent", ("agents",), settings.agents)
+    yield from _unknown(
+        (*section, "mcp_servers"), agent.mcp_servers, "an MCP server", ("mcp", "servers"), servers
+    )
+    provider = settings.providers.get(agent.provider)
+    if provider and provider.kind not in _VENDORS_OF_DEFAULT_MODEL and "model" not in agent.model_fields_set:
+        text = f"name the model: {agent.model} is OpenAI's, and provider {agent.provider} is of kind {provider.kind}"
+        yield Inconsistency((*section, "model"), text, ((*section, "provider"),))
+
+
+def _unknown(
+    path: KeyPath, names: Iterable[str], what: str, home: KeyPath, known: Iterable[str]
+) -> Iterator[Inconsistency]:
+    there = sorted(known)
+    for name in names:
+        if name not in there:
+            text = f"{name!r} is not {what}; there is {', '.join(there) or 'none'}"
+            yield Inconsistency(path, text, ((*home, name),))
+
+
+def _json_spec(name: str, spec: JsonSpec) -> Iterator[Inconsistency]:
+    path = ("mcp", "servers", name)
+    if sum(form in spec for form in _SPEC_FORMS) != 1:
+        yield Inconsistency(path, "must have exactly one of endpoint_url, command and image")
+    for group in _SPEC_SECRETS:
+        yield from _spec_secrets((*path, group), spec.get(group, {}))
+
+
+def _spec_secrets(path: KeyPath, group: object) -> Iterator[Inconsistency]:
+    if not isinstance(group, dict):
+        yield Inconsistency(path, "must be a mapping of names to secret references")
+        return
+    for key, value in group.items():
+        if not is_reference(value):
+            text = f"must be a reference to the secret, not the secret: {REFERENCE_FORMS}"
+            yield Inconsistency((*path, key), text)

@@ -1,0 +1,173 @@
+"""From settings to what the parts are handed: small frozen policies, and nothing else."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from airboss.config.agents import AgentSettings
+from airboss.config.providers import ProviderSettings
+from airboss.config.settings import AppSettings
+from airboss.domain.agents import AgentSpec
+from airboss.domain.policies import (
+    EdgePolicy,
+    EventPolicy,
+    FilesPolicy,
+    QueuePolicy,
+    RetentionPolicy,
+)
+from airboss.domain.providers import ProviderApi, ProviderKind, ProviderSpec
+
+_DATABASE_NAME = "airboss.db"
+_SQLITE, _MEMORY = "sqlite:///", "memory://"
+_OPENAI_KEY, _OPENAI_BASE_URL = "OPENAI_API_KEY", "OPENAI_BASE_URL"
+
+OFFLINE_AGENT = AgentSettings(
+    provider="offline",
+    model="planner",
+    instructions="List and read the files, and quote what answers the question.",
+    tools=("files.list", "files.read"),
+)
+
+
+class NotBuiltError(Exception):
+    """The settings ask for what this version cannot do: better no start than a silent gap."""
+
+
+@dataclass(frozen=True, slots=True)
+class ListenPolicy:
+    """Where to listen."""
+
+    host: str
+    port: int
+    shutdown_grace_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class LogPolicy:
+    log_format: str
+    log_level: str
+
+
+@dataclass(frozen=True, slots=True)
+class RuntimeConfig:
+    """Everything a runtime is built from; `database` None keeps all in memory."""
+
+    listen: ListenPolicy
+    edge: EdgePolicy
+    data_dir: Path
+    database: Path | None
+    queue: QueuePolicy
+    events: EventPolicy
+    retention: RetentionPolicy
+    files: FilesPolicy
+    agents: tuple[AgentSpec, ...]
+    providers: tuple[ProviderSpec, ...]
+    logs: LogPolicy
+
+
+def to_runtime_config(settings: AppSettings, environ: Mapping[str, str], cwd: Path) -> RuntimeConfig:
+    """Translate the merged settings once; paths become absolute against `cwd`.
+
+    Raises `NotBuiltError` for settings this version knows but does not serve yet.
+    """
+    _require_built(settings)
+    server, limits, events = settings.server, settings.limits, settings.events
+    data_dir = cwd / server.data_dir
+    return RuntimeConfig(
+        listen=ListenPolicy(server.host, server.port, server.shutdown_grace_seconds),
+        edge=EdgePolicy(
+            max_body_bytes=server.max_body_bytes,
+            receive_timeout_seconds=server.receive_timeout_seconds,
+            max_connections=server.max_connections,
+            max_subscribers_per_caller=server.max_subscribers_per_caller,
+            allowed_hosts=server.allowed_hosts,
+            cors_origins=server.cors_origins,
+            metrics_public=server.metrics_public,
+        ),
+        data_dir=data_dir,
+        database=_database(settings.storage.url, data_dir, cwd),
+        queue=QueuePolicy(limits.max_concurrent_jobs, limits.queue_capacity),
+        events=EventPolicy(events.subscriber_buffer, events.heartbeat_seconds, events.max_bytes),
+        retention=RetentionPolicy(
+            jobs_seconds=settings.retention.jobs_seconds, events_seconds=events.retention_seconds
+        ),
+        files=FilesPolicy(
+            str(cwd / settings.tools.files.root),
+            settings.tools.files.max_bytes,
+            settings.tools.files.writable,
+        ),
+        agents=tuple(_agent(name, agent) for name, agent in _agents(settings, environ).items()),
+        providers=tuple(_provider(name, provider, environ) for name, provider in settings.providers.items()),
+        logs=LogPolicy(settings.telemetry.log_format, settings.telemetry.log_level),
+    )
+
+
+def _require_built(settings: AppSettings) -> None:
+    url = settings.storage.url or ""
+    gaps = {
+        "auth.mode: jwt": settings.auth.mode != "off",
+        "storage.url: postgresql://": url.startswith("postgresql"),
+        "limits.store_url": settings.limits.store_url is not None,
+        "limits.spawn_rate": settings.limits.spawn_rate is not None,
+        "limits.read_rate": settings.limits.read_rate is not None,
+        "events.relay_url": settings.events.relay_url is not None,
+        "mcp.servers": bool(settings.mcp.servers),
+        "telemetry.otlp_endpoint": settings.telemetry.otlp_endpoint is not None,
+        "server.tls_cert_path": settings.server.tls_cert_path is not None,
+        "tools.files.writable": settings.tools.files.writable,
+    }
+    asked = [name for name, is_asked in gaps.items() if is_asked]
+    if asked:
+        raise NotBuiltError(f"this version of Airboss does not have yet: {', '.join(asked)}")
+
+
+def _database(url: str | None, data_dir: Path, cwd: Path) -> Path | None:
+    if url is None:
+        return data_dir / _DATABASE_NAME
+    if url == _MEMORY:
+        return None
+    return cwd / url.removeprefix(_SQLITE)
+
+
+def _agents(settings: AppSettings, environ: Mapping[str, str]) -> dict[str, AgentSettings]:
+    if settings.agents:
+        return dict(settings.agents)
+    built_in = {"offline": OFFLINE_AGENT}
+    if environ.get(_OPENAI_KEY):
+        built_in["assistant"] = AgentSettings()
+    return built_in
+
+
+def _agent(name: str, agent: AgentSettings) -> AgentSpec:
+    return AgentSpec(
+        name=name,
+        provider=agent.provider,
+        model=agent.model,
+        instructions=agent.instructions,
+        tools=agent.tools,
+        mcp_servers=agent.mcp_servers,
+        handoffs=agent.handoffs,
+        timeout_seconds=agent.timeout_seconds,
+        max_turns=agent.max_turns,
+        max_concurrent_jobs=agent.max_concurrent_jobs,
+        max_attempts=agent.max_attempts,
+        retry_on=agent.retry_on,
+        retry_delay_seconds=agent.retry_delay_seconds,
+        on_interrupt=agent.on_interrupt,
+    )
+
+
+def _provider(name: str, provider: ProviderSettings, environ: Mapping[str, str]) -> ProviderSpec:
+    base_url = provider.base_url
+    if base_url is None and provider.kind == "openai":
+        base_url = environ.get(_OPENAI_BASE_URL) or None
+    return ProviderSpec(
+        name=name,
+        kind=ProviderKind(provider.kind),
+        base_url=base_url,
+        api_key=None if provider.api_key is None else str(provider.api_key),
+        api=ProviderApi(provider.api),
+        max_concurrent_calls=provider.max_concurrent_calls,
+        connect_seconds=provider.timeouts.connect_seconds,
+        attempt_seconds=provider.timeouts.attempt_seconds,
+    )

@@ -1,0 +1,1 @@
+"""The vocabulary of Airboss: jobs, states, events, errors and policies, with no I/O and no clock."""

@@ -1,0 +1,51 @@
+"""Small frozen policies: what settings mean to the parts that obey them."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class QueuePolicy:
+    """How much runs and how much may wait on this node."""
+
+    max_concurrent_jobs: int
+    queue_capacity: int
+
+
+@dataclass(frozen=True, slots=True)
+class RetentionPolicy:
+    """How long what is over is kept, in seconds."""
+
+    jobs_seconds: float
+    events_seconds: float
+    keys_seconds: float = 24 * 3600.0
+
+
+@dataclass(frozen=True, slots=True)
+class EventPolicy:
+    """Bounds of the event stream."""
+
+    subscriber_buffer: int
+    heartbeat_seconds: float
+    max_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class FilesPolicy:
+    """What the file tools may reach."""
+
+    root: str
+    max_bytes: int
+    writable: bool
+
+
+@dataclass(frozen=True, slots=True)
+class EdgePolicy:
+    """What the HTTP edge lets in; times in seconds, sizes in bytes."""
+
+    max_body_bytes: int
+    receive_timeout_seconds: float
+    max_connections: int
+    max_subscribers_per_caller: int
+    allowed_hosts: tuple[str, ...]
+    cors_origins: tuple[str, ...]
+    metrics_public: bool

@@ -1,0 +1,37 @@
+"""Who calls, and what the caller may do."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Role(StrEnum):
+    """Each role includes the ones before it."""
+
+    READ = "read"
+    RUN = "run"
+    ADMIN = "admin"
+
+    def includes(self, other: "Role") -> bool:
+        order = tuple(Role)
+        return order.index(self) >= order.index(other)
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """An authenticated caller: its subject, its tenant and the strongest of its roles."""
+
+    subject: str
+    tenant: str
+    role: Role
+
+    @property
+    def scope(self) -> str | None:
+        """The tenant whose data the caller sees; None for all of them."""
+        return None if self.role is Role.ADMIN else self.tenant
+
+    def sees(self, tenant: str | None) -> bool:
+        """Tell whether the caller may see data of this tenant; None belongs to everyone."""
+        return tenant is None or self.role is Role.ADMIN or tenant == self.tenant
+
+
+LOCAL_ADMIN = Principal(subject="local", tenant="default", role=Role.ADMIN)

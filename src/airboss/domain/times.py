@@ -1,0 +1,15 @@
+"""Moments as whole milliseconds since 1970 in UTC, and their one written form (RFC 3339)."""
+
+from datetime import UTC, datetime
+
+
+def rfc3339(moment_ms: int) -> str:
+    """Write a moment in milliseconds as RFC 3339 in UTC with `Z`."""
+    seconds, milliseconds = divmod(moment_ms, 1000)
+    moment = datetime.fromtimestamp(seconds, UTC)
+    return f"{moment:%Y-%m-%dT%H:%M:%S}.{milliseconds:03d}Z"
+
+
+def to_ms(moment: datetime) -> int:
+    """Return an aware datetime in milliseconds since 1970."""
+    return round(moment.timestamp() * 1000)

@@ -1,0 +1,1 @@
+"""The event bus: taps that lose nothing, subscriptions that slow nobody."""

@@ -1,0 +1,122 @@
+"""The adapter to the OpenAI Agents SDK. Importing it loads the SDK, which takes seconds."""
+
+import json
+from typing import Any
+
+from agents import (
+    Agent,
+    MaxTurnsExceeded,
+    ModelBehaviorError,
+    ModelRetrySettings,
+    ModelSettings,
+    RunConfig,
+    Runner,
+)
+from agents.tracing import set_trace_provider
+from agents.tracing.provider import DefaultTraceProvider
+
+from airboss.domain.agents import AgentSpec
+from airboss.domain.errors import JobFailure
+from airboss.loop.sdk_parts import InFlight, NoModels, SeamModel, seam_tool
+from airboss.loop.seam import Seam
+from airboss.loop.settling import settled
+from airboss.ports.clock import Clock
+from airboss.ports.log import Log
+from airboss.ports.loop import Run
+from airboss.providers.models import ModelSource
+from airboss.tools.registry import ToolRegistry
+
+#: Retries are the call path's, once; the SDK's would multiply them.
+_SETTINGS = ModelSettings(include_usage=True, retry=ModelRetrySettings(max_retries=0))
+
+
+def switch_tracing_off() -> None:
+    """Give the SDK a trace provider that exports nowhere and starts no thread."""
+    provider = DefaultTraceProvider()
+    provider.set_disabled(True)
+    set_trace_provider(provider)
+
+
+class SdkLoop:
+    """Runs agents; holds nothing of a run after its end."""
+
+    def __init__(
+        self,
+        *,
+        agents: dict[str, AgentSpec],
+        models: ModelSource,
+        tools: ToolRegistry,
+        clock: Clock,
+        log: Log,
+    ) -> None:
+        self._agents = agents
+        self._models = models
+        self._tools = tools
+        self._clock = clock
+        self._log = log
+        switch_tracing_off()
+
+    async def run(self, run: Run) -> str:
+        seam = Seam(run, self._clock, self._log)
+        in_flight = InFlight()
+        first = self._build(run.agent, seam, in_flight, {})
+        result = Runner.run_streamed(
+            first,
+            _as_text(run.job.input),
+            max_turns=run.agent.max_turns,
+            run_config=RunConfig(
+                model_provider=NoModels(),
+                tracing_disabled=True,
+                trace_include_sensitive_data=False,
+                tool_not_found_behavior="return_error_to_model",
+            ),
+        )
+        try:
+            async with settled(result, in_flight):
+                async for _ in result.stream_events():
+                    pass
+        except MaxTurnsExceeded:
+            raise JobFailure(
+                "max_turns",
+                f"the agent did not answer within {run.agent.max_turns} turns",
+                {"max_turns": run.agent.max_turns},
+            ) from None
+        except ModelBehaviorError as error:
+            self._log.warning("model.misbehaved", job_id=run.job.id, error=error)
+            raise JobFailure("provider_bad_answer", "the model's answer could not be used") from None
+        return _final_text(result.final_output)
+
+    async def close(self) -> None:
+        """Close the connections to providers."""
+        await self._models.close()
+
+    def _build(
+        self, spec: AgentSpec, seam: Seam, in_flight: InFlight, built: dict[str, Agent[Any]]
+    ) -> Agent[Any]:
+        """Build an agent and those it may hand over to, which may lead back to it."""
+        if spec.name in built:
+            return built[spec.name]
+        agent = built[spec.name] = Agent(
+            name=spec.name,
+            instructions=spec.instructions,
+            model=SeamModel(
+                seam,
+                self._models.get(spec.provider, spec.model),
+                provider=spec.provider,
+                model=spec.model,
+            ),
+            model_settings=_SETTINGS,
+            tools=[seam_tool(seam, tool, in_flight) for tool in self._tools.pick(spec.tools)],
+        )
+        agent.handoffs = [self._build(self._agents[name], seam, in_flight, built) for name in spec.handoffs]
+        return agent
+
+
+def _as_text(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def _final_text(output: Any) -> str:
+    if output is None:
+        raise JobFailure("provider_bad_answer", "the model ended without an answer")
+    return str(output)

@@ -1,0 +1,1 @@
+"""The manager: takes jobs in, runs them, ends them."""

@@ -1,0 +1,208 @@
+"""One attempt at one job: claimed, run under its limits, ended once."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from tenacity import AsyncRetrying, retry_if_exception_type, wait_exponential
+
+from airboss.domain.agents import AgentSpec
+from airboss.domain.errors import JobError, JobFailure, StorageUnavailableError
+from airboss.domain.events import EventDraft
+from airboss.domain.jobs import Job, Outcome
+from airboss.domain.states import JobState
+from airboss.manager.registry import AgentRegistry
+from airboss.ports.clock import Clock
+from airboss.ports.log import Log
+from airboss.ports.loop import LoopLoader, Run, RunReport
+from airboss.ports.store import Store
+
+#: How long a run that was told to stop may take to clean up before it is given up on.
+_STOP_SECONDS = 5.0
+
+
+class StopReason(StrEnum):
+    CANCEL = "cancel"
+    TIMEOUT = "timeout"
+    DRAIN = "drain"
+
+
+@dataclass(slots=True)
+class ActiveRun:
+    """What runs now; the first reason to stop it is the one that counts."""
+
+    stop_reason: StopReason | None = None
+    task: asyncio.Task[Any] | None = None
+    report: RunReport = field(default_factory=RunReport)
+
+    def stop(self, reason: StopReason) -> None:
+        if self.stop_reason is None:
+            self.stop_reason = reason
+            if self.task is not None:
+                self.task.cancel()
+
+
+class ClaimJournal:
+    """Writes a run's events under its claim, in order, without making the run wait for the disk."""
+
+    def __init__(self, store: Store, job: Job) -> None:
+        self._store = store
+        self._job = job
+        self._last: asyncio.Future[bool] | None = None
+
+    def emit(self, drafts: Sequence[EventDraft]) -> None:
+        self._last = asyncio.ensure_future(
+            self._store.append(drafts, job_id=self._job.id, claim=self._job.claim)
+        )
+        # An event that cannot be written must not end a run that can: the job's own writes tell.
+        self._last.add_done_callback(_retrieve)
+
+
+def _retrieve(future: asyncio.Future[bool]) -> None:
+    if not future.cancelled():
+        future.exception()
+
+
+class Runner:
+    """Runs jobs and keeps what is running, so that it can be stopped."""
+
+    def __init__(
+        self, *, store: Store, loops: LoopLoader, registry: AgentRegistry, clock: Clock, log: Log
+    ) -> None:
+        self._store = store
+        self._loops = loops
+        self._registry = registry
+        self._clock = clock
+        self._log = log
+        self._active: dict[str, ActiveRun] = {}
+
+    @property
+    def active_count(self) -> int:
+        return len(self._active)
+
+    def stop(self, job_id: str, reason: StopReason) -> None:
+        """Tell a run to stop; harmless where the job does not run here."""
+        if (active := self._active.get(job_id)) is not None:
+            active.stop(reason)
+
+    def stop_all(self, reason: StopReason) -> None:
+        for active in self._active.values():
+            active.stop(reason)
+
+    async def run(self, job_id: str) -> Job | None:
+        """Claim a job, run it and end it; returns it as it was left, None where another had it."""
+        # Registered before the claim: a cancel that comes right behind the claim finds the run.
+        active = self._active[job_id] = ActiveRun()
+        try:
+            # Before the claim: what the first job waits for is not running time of its own.
+            await self._load_loop()
+            job = await self._store.start(job_id, self._clock.now_ms())
+            if job is None:
+                return None
+            began = self._clock.monotonic()
+            outcome = await self._attempt(active, job)
+            return await self._end(active, job, outcome, self._clock.monotonic() - began)
+        finally:
+            del self._active[job_id]
+
+    async def _attempt(self, active: ActiveRun, job: Job) -> Outcome | None:
+        """Run the agent; None where the run was interrupted and the job goes back."""
+        agent = self._registry.find(job.agent)
+        if agent is None:
+            return Outcome(JobState.FAILED, error=agent_removed(job.agent))
+        if active.stop_reason is None:
+            active.task = asyncio.create_task(self._call_loop(active, job, agent), name=f"job {job.id}")
+            remaining_seconds = max(0.0, job.timeout_seconds - job.spent_seconds)
+            await self._wait(active, active.task, remaining_seconds)
+        return self._judge(active, job)
+
+    async def _load_loop(self) -> None:
+        try:
+            await self._loops.load()
+        except ImportError as error:
+            # The job is claimed all the same, and ended with what is wrong.
+            self._log.error("loop.not_loaded", error=error)
+
+    async def _call_loop(self, active: ActiveRun, job: Job, agent: AgentSpec) -> Any:
+        loop = await self._loops.load()
+        return await loop.run(Run(job, agent, ClaimJournal(self._store, job), active.report))
+
+    async def _wait(self, active: ActiveRun, task: asyncio.Task[Any], seconds: float) -> None:
+        """Wait for the run; a worker that is cancelled itself hands its job back first."""
+        try:
+            await asyncio.wait([task], timeout=seconds)
+        except asyncio.CancelledError:
+            active.stop(StopReason.DRAIN)
+        if not task.done():
+            active.stop(StopReason.TIMEOUT)
+            await asyncio.wait([task], timeout=_STOP_SECONDS)
+        if not task.done():
+            self._log.error("run.did_not_stop", task=task.get_name(), seconds=_STOP_SECONDS)
+
+    def _judge(self, active: ActiveRun, job: Job) -> Outcome | None:
+        task = active.task
+        if task is not None and task.done() and not task.cancelled():
+            return self._judge_result(job, task)
+        match active.stop_reason:
+            case StopReason.TIMEOUT:
+                return Outcome(JobState.TIMED_OUT, error=job_timeout(job))
+            case StopReason.CANCEL:
+                return Outcome(JobState.CANCELLED, reason="cancel_requested")
+            case _:
+                return None
+
+    def _judge_result(self, job: Job, task: asyncio.Task[Any]) -> Outcome:
+        error = task.exception()
+        if error is None:
+            return Outcome(JobState.COMPLETED, output=task.result())
+        if isinstance(error, JobFailure):
+            return Outcome(JobState.FAILED, error=error.error)
+        self._log.error("run.broke", job_id=job.id, correlation_id=job.correlation_id, error=error)
+        return Outcome(
+            JobState.FAILED, error=JobError("internal", "the server failed; its log has the details")
+        )
+
+    async def _end(
+        self, active: ActiveRun, job: Job, outcome: Outcome | None, ran_seconds: float
+    ) -> Job | None:
+        """Write the end down; a store that is away is waited for, since nobody else may end this job."""
+        retrying = AsyncRetrying(
+            retry=retry_if_exception_type(StorageUnavailableError),
+            wait=wait_exponential(multiplier=0.1, max=5.0),
+            sleep=self._clock.sleep,
+        )
+        async for attempt in retrying:
+            with attempt:
+                return await self._write_end(active, job, outcome, ran_seconds)
+        return None
+
+    async def _write_end(
+        self, active: ActiveRun, job: Job, outcome: Outcome | None, ran_seconds: float
+    ) -> Job | None:
+        now_ms = self._clock.now_ms()
+        if outcome is None:
+            return await self._store.interrupt(job.id, job.claim, "draining", ran_seconds, now_ms)
+        whole = Outcome(
+            outcome.state,
+            output=outcome.output,
+            error=outcome.error,
+            reason=outcome.reason,
+            usage=active.report.usage,
+            answered_by=active.report.answered_by,
+            ran_seconds=ran_seconds,
+        )
+        return await self._store.finish(job.id, job.claim, whole, now_ms)
+
+
+def agent_removed(agent: str) -> JobError:
+    return JobError("agent_removed", f"agent '{agent}' is not in the settings any more", {"agent": agent})
+
+
+def job_timeout(job: Job) -> JobError:
+    return JobError(
+        "job_timeout",
+        f"the job ran for its {job.timeout_seconds:g} s without an answer",
+        {"timeout_seconds": job.timeout_seconds},
+    )

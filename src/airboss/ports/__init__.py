@@ -1,0 +1,1 @@
+"""The protocols between the layers: what the manager asks of a store, an engine, a loop and a clock."""

@@ -1,0 +1,1 @@
+"""Keeping time, pace and order when things go wrong."""

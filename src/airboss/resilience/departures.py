@@ -1,0 +1,35 @@
+"""How fast jobs leave the queue, and so when it is worth coming back."""
+
+import math
+from collections import deque
+
+from airboss.ports.clock import Clock
+
+_WINDOW_SECONDS = 60.0
+_MAX_KEPT = 1024
+MIN_RETRY_AFTER_SECONDS, MAX_RETRY_AFTER_SECONDS = 1, 300
+
+
+class DepartureRate:
+    """Measures departures over the last minute."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._since = clock.monotonic()
+        self._departures: deque[float] = deque(maxlen=_MAX_KEPT)
+
+    def record(self) -> None:
+        self._departures.append(self._clock.monotonic())
+
+    def retry_after_seconds(self) -> int:
+        """Return when a place should come free: 1 to 300 whole seconds.
+
+        Where nothing has left for a minute, all that is known is how long nothing has left: as long again
+        is the best guess.
+        """
+        now = self._clock.monotonic()
+        last = self._departures[-1] if self._departures else self._since
+        while self._departures and self._departures[0] < now - _WINDOW_SECONDS:
+            self._departures.popleft()
+        expected = (now - self._departures[0]) / len(self._departures) if self._departures else now - last
+        return min(MAX_RETRY_AFTER_SECONDS, max(MIN_RETRY_AFTER_SECONDS, math.ceil(expected)))

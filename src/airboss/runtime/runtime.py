@@ -1,0 +1,140 @@
+"""A running Airboss without its HTTP side."""
+
+import contextlib
+import secrets
+from collections.abc import Callable
+
+import structlog
+
+from airboss.config.runtime_config import RuntimeConfig
+from airboss.domain.errors import StorageUnavailableError
+from airboss.domain.event_types import EventType
+from airboss.domain.events import EventDraft
+from airboss.engines.embedded import EmbeddedEngine
+from airboss.events.bus import EventBus
+from airboss.manager.janitor import Janitor
+from airboss.manager.manager import AgentManager
+from airboss.ports.clock import Clock
+from airboss.ports.store import Store
+from airboss.resilience.background import Background
+from airboss.resilience.system_clock import SystemClock
+from airboss.runtime.lazy_loop import LazyLoop
+from airboss.runtime.toolbox import build_tools, require_tools
+from airboss.storage.memory import MemoryStore
+from airboss.storage.sqlite.store import SqliteStore
+from airboss.telemetry.event_log import EventLog
+from airboss.telemetry.loop_lag import LoopLag
+from airboss.telemetry.metrics import Gauges, Metrics
+
+
+class Runtime:
+    """Builds every part, starts them from the store up and stops them from the manager down."""
+
+    def __init__(self, config: RuntimeConfig, read_secret: Callable[[str], str]) -> None:
+        self.config = config
+        self.clock: Clock = SystemClock()
+        self.log = structlog.get_logger()
+        self.node_id = ""
+        self.store = _store(config)
+        self.bus = EventBus(subscriber_buffer=config.events.subscriber_buffer)
+        self.engine = EmbeddedEngine()
+        tools = build_tools(config)
+        require_tools(config.agents, tools)
+        self._loops = LazyLoop(
+            lambda module: module.build_loop(
+                agents=config.agents,
+                providers=config.providers,
+                tools=tools,
+                read_secret=read_secret,
+                clock=self.clock,
+                log=self.log,
+            ),
+            self.log,
+        )
+        self.manager = AgentManager(
+            store=self.store,
+            engine=self.engine,
+            bus=self.bus,
+            loops=self._loops,
+            agents=config.agents,
+            policy=config.queue,
+            clock=self.clock,
+            log=self.log,
+        )
+        self.lag = LoopLag()
+        self.metrics = Metrics(agents=[agent.name for agent in config.agents], read_gauges=self._gauges)
+        self.bus.tap(self.metrics.on_event)
+        self.bus.tap(EventLog(self.log).on_event)
+        self._janitor = Janitor(self.store, config.retention, self.clock, self.log)
+        self._heart = Background("heart", self._beat)
+        self._is_open = False
+        self.is_recovered = False
+
+    async def start(self) -> None:
+        """Open the store, recover, begin to work; when this returns the node can serve."""
+        await self.store.open(self.bus.publish)
+        self._is_open = True
+        self.node_id = await self.store.node_id()
+        self.bus.start_after((await self.store.event_bounds()).last)
+        await self.lag.start()
+        await self.manager.start()
+        self.is_recovered = True
+        await self._announce(EventType.NODE_JOINED)
+        await self._janitor.start()
+        self._heart.start()
+
+    def begin_drain(self) -> None:
+        """Take no new work; readiness turns, callers are told."""
+        self.manager.begin_drain()
+
+    async def drain(self, grace_seconds: float) -> None:
+        """End streams, let jobs end within the grace and hand the rest back."""
+        self.begin_drain()
+        await self._announce(EventType.NODE_DRAINING)
+        self.bus.drain("draining")
+        await self.manager.drain(grace_seconds)
+        await self._announce(EventType.NODE_LEFT)
+
+    def hand_back(self) -> None:
+        """End the grace: what still runs goes back to the queue now."""
+        self.manager.hand_back()
+
+    async def stop(self) -> None:
+        await self._heart.stop()
+        await self._janitor.stop()
+        await self.manager.stop()
+        await self._loops.close()
+        await self.lag.stop()
+        if self._is_open:
+            self._is_open = False
+            await self.store.close()
+
+    async def _announce(self, kind: EventType) -> None:
+        draft = EventDraft(kind, self.clock.now_ms(), {"node": self.node_id})
+        # Nothing depends on this event: a store that is away must not keep a node from leaving.
+        with contextlib.suppress(StorageUnavailableError):
+            await self.store.announce([draft])
+
+    async def _beat(self) -> None:
+        while True:
+            await self.clock.sleep(self.config.events.heartbeat_seconds)
+            self.bus.heartbeat()
+
+    def _gauges(self) -> Gauges:
+        names = [agent.name for agent in self.config.agents]
+        running, depths = self.engine.running(), self.engine.depths()
+        return Gauges(
+            jobs_running={name: running.get(name, 0) for name in names},
+            queue_depth={name: depths.get(name, 0) for name in names},
+            queue_capacity=self.manager.queue_capacity,
+            event_subscribers=self.bus.subscriber_count,
+            events_lagged_total=self.bus.lagged_total,
+            loop_lag_seconds=self.lag.seconds,
+        )
+
+
+def _store(config: RuntimeConfig) -> Store:
+    node_id = f"node-{secrets.token_hex(3)}"
+    if config.database is None:
+        return MemoryStore(node_id=node_id, max_event_bytes=config.events.max_bytes)
+    return SqliteStore(config.database, new_node_id=node_id, max_event_bytes=config.events.max_bytes)

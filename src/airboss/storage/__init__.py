@@ -1,0 +1,1 @@
+"""Stores: the truth about jobs and events."""

@@ -1,0 +1,204 @@
+"""Every change of a job: a compare-and-set, the counts and the event, in one transaction."""
+
+import sqlite3
+from collections.abc import Sequence
+
+from airboss.domain import lifecycle
+from airboss.domain.events import EventDraft
+from airboss.domain.jobs import Job, Outcome
+from airboss.domain.states import JobState
+from airboss.ports.store import (
+    CancelResult,
+    CancelVerdict,
+    Idempotency,
+    IdempotencyMismatchError,
+    Recovered,
+    Spawned,
+    lost_worker,
+)
+from airboss.storage.json_text import encode_json
+from airboss.storage.sqlite.rows import (
+    INSERT_JOB,
+    JOB_COLUMNS,
+    SUMMARY_COLUMNS,
+    encode_error,
+    job_row,
+    to_job,
+    to_summary,
+)
+from airboss.storage.sqlite.writer import Transaction
+
+_SELECT = f"SELECT {JOB_COLUMNS} FROM jobs WHERE id = ?"
+_START = (
+    "UPDATE jobs SET state = 'running', claim = claim + 1, attempt = attempt + 1,"
+    " started_at_ms = coalesce(started_at_ms, ?)"
+    f" WHERE id = ? AND state = 'pending' AND cancel_requested_at_ms IS NULL RETURNING {JOB_COLUMNS}"
+)
+_END = (
+    "UPDATE jobs SET state = ?, output = ?, error = ?, finished_at_ms = ?,"
+    " spent_seconds = spent_seconds + ?, usage_requests = usage_requests + ?,"
+    " usage_input_tokens = usage_input_tokens + ?, usage_output_tokens = usage_output_tokens + ?,"
+    " answered_by_provider = ?, answered_by_model = ?"
+    f" WHERE id = ? AND claim = ? AND state = ? RETURNING {JOB_COLUMNS}"
+)
+_HAND_BACK = (
+    "UPDATE jobs SET state = 'pending', attempt = attempt - ?, spent_seconds = spent_seconds + ?"
+    f" WHERE id = ? AND claim = ? AND state = 'running' RETURNING {JOB_COLUMNS}"
+)
+_REQUEST_CANCEL = f"UPDATE jobs SET cancel_requested_at_ms = ? WHERE id = ? RETURNING {JOB_COLUMNS}"
+_SELECT_KEY = "SELECT body_hash, job_id FROM idempotency_keys WHERE tenant = ? AND key = ?"
+_INSERT_KEY = (
+    "INSERT INTO idempotency_keys (tenant, key, body_hash, job_id, created_at_ms) VALUES (?, ?, ?, ?, ?)"
+)
+_SELECT_RUNNING = f"SELECT {JOB_COLUMNS} FROM jobs WHERE state = 'running'"
+_SELECT_PENDING = f"SELECT {SUMMARY_COLUMNS} FROM jobs WHERE state = 'pending' ORDER BY id"
+_HOLDS_CLAIM = "SELECT 1 FROM jobs WHERE id = ? AND claim = ? AND state = 'running'"
+
+
+def find(connection: sqlite3.Connection, job_id: str) -> Job | None:
+    row = connection.execute(_SELECT, (job_id,)).fetchone()
+    return None if row is None else to_job(row)
+
+
+def find_by_key(connection: sqlite3.Connection, tenant: str, idempotency: Idempotency) -> Job | None:
+    row = connection.execute(_SELECT_KEY, (tenant, idempotency.key)).fetchone()
+    if row is None:
+        return None
+    if row[0] != idempotency.body_hash:
+        raise IdempotencyMismatchError
+    return find(connection, row[1])
+
+
+def spawn(transaction: Transaction, job: Job, idempotency: Idempotency | None) -> Spawned:
+    connection = transaction.connection
+    if idempotency is not None:
+        first = find_by_key(connection, job.tenant, idempotency)
+        if first is not None:
+            return Spawned(first, replayed=True)
+        # A key whose job retention removed may be used again before it is pruned itself.
+        connection.execute(
+            "DELETE FROM idempotency_keys WHERE tenant = ? AND key = ?", (job.tenant, idempotency.key)
+        )
+        key_row = (job.tenant, idempotency.key, idempotency.body_hash, job.id, job.created_at_ms)
+        connection.execute(_INSERT_KEY, key_row)
+    connection.execute(INSERT_JOB, job_row(job))
+    transaction.count(job.tenant, job.agent, job.state, +1)
+    transaction.record(lifecycle.spawned(job))
+    return Spawned(job, replayed=False)
+
+
+def start(transaction: Transaction, job_id: str, now_ms: int) -> Job | None:
+    row = transaction.connection.execute(_START, (now_ms, job_id)).fetchone()
+    if row is None:
+        return None
+    job = to_job(row)
+    _recount(transaction, job, JobState.PENDING)
+    transaction.record(lifecycle.started(job, now_ms))
+    return job
+
+
+def finish(transaction: Transaction, job_id: str, claim: int, outcome: Outcome, now_ms: int) -> Job | None:
+    before = find(transaction.connection, job_id)
+    if before is None or before.claim != claim or before.state is not JobState.RUNNING:
+        return None
+    return _end(transaction, before, outcome, now_ms)
+
+
+def end_pending(transaction: Transaction, job_id: str, outcome: Outcome, now_ms: int) -> Job | None:
+    before = find(transaction.connection, job_id)
+    if before is None or before.state is not JobState.PENDING:
+        return None
+    return _end(transaction, before, outcome, now_ms)
+
+
+def interrupt(
+    transaction: Transaction,
+    job_id: str,
+    claim: int,
+    reason: str,
+    ran_seconds: float,
+    now_ms: int,
+    *,
+    attempt_spent: bool = False,
+) -> Job | None:
+    before = find(transaction.connection, job_id)
+    if before is None or before.claim != claim or before.state is not JobState.RUNNING:
+        return None
+    if before.cancel_requested_at_ms is not None:
+        outcome = Outcome(JobState.CANCELLED, reason="cancel_requested", ran_seconds=ran_seconds)
+        return _end(transaction, before, outcome, now_ms)
+    values = (0 if attempt_spent else 1, ran_seconds, job_id, claim)
+    row = transaction.connection.execute(_HAND_BACK, values).fetchone()
+    job = to_job(row)
+    _recount(transaction, job, JobState.RUNNING)
+    transaction.record(lifecycle.interrupted(job, now_ms, reason))
+    return job
+
+
+def request_cancel(
+    transaction: Transaction, job_id: str, tenant: str | None, by: str, now_ms: int
+) -> CancelResult | None:
+    job = find(transaction.connection, job_id)
+    if job is None or (tenant is not None and job.tenant != tenant):
+        return None
+    if job.state.is_final:
+        return CancelResult(CancelVerdict.ALREADY_FINAL, job)
+    if job.cancel_requested_at_ms is None:
+        row = transaction.connection.execute(_REQUEST_CANCEL, (now_ms, job_id)).fetchone()
+        job = to_job(row)
+        transaction.record(lifecycle.cancel_requested(job, now_ms, by))
+    if job.state is JobState.RUNNING:
+        return CancelResult(CancelVerdict.STOPPING, job)
+    outcome = Outcome(JobState.CANCELLED, reason="cancel_requested")
+    return CancelResult(CancelVerdict.CANCELLED, _end(transaction, job, outcome, now_ms))
+
+
+def recover(transaction: Transaction, now_ms: int) -> Recovered:
+    """Take running jobs back: their worker died with the process that held this database."""
+    running = [to_job(row) for row in transaction.connection.execute(_SELECT_RUNNING)]
+    ended = 0
+    for job in running:
+        if job.attempt >= job.max_attempts and job.cancel_requested_at_ms is None:
+            _end(transaction, job, Outcome(JobState.FAILED, error=lost_worker(job)), now_ms)
+            ended += 1
+        else:
+            interrupt(transaction, job.id, job.claim, "worker_lost", 0.0, now_ms, attempt_spent=True)
+    pending = [to_summary(row) for row in transaction.connection.execute(_SELECT_PENDING)]
+    return Recovered(pending, interrupted=len(running) - ended, ended=ended)
+
+
+def append(transaction: Transaction, job_id: str, claim: int, drafts: Sequence[EventDraft]) -> bool:
+    if transaction.connection.execute(_HOLDS_CLAIM, (job_id, claim)).fetchone() is None:
+        return False
+    for draft in drafts:
+        transaction.record(draft)
+    return True
+
+
+def _end(transaction: Transaction, before: Job, outcome: Outcome, now_ms: int) -> Job:
+    outcome = outcome.settled(cancel_requested=before.cancel_requested_at_ms is not None)
+    by = outcome.answered_by or before.answered_by
+    values = (
+        outcome.state.value,
+        None if outcome.output is None else encode_json(outcome.output),
+        encode_error(outcome.error),
+        now_ms,
+        outcome.ran_seconds,
+        outcome.usage.requests,
+        outcome.usage.input_tokens,
+        outcome.usage.output_tokens,
+        by and by.provider,
+        by and by.model,
+        before.id,
+        before.claim,
+        before.state.value,
+    )
+    job = to_job(transaction.connection.execute(_END, values).fetchone())
+    _recount(transaction, job, before.state)
+    transaction.record(lifecycle.ended(job, now_ms, outcome))
+    return job
+
+
+def _recount(transaction: Transaction, job: Job, before: JobState) -> None:
+    transaction.count(job.tenant, job.agent, before, -1)
+    transaction.count(job.tenant, job.agent, job.state, +1)

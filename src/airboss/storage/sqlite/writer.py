@@ -1,0 +1,182 @@
+"""The one writer: a thread that takes what has gathered and commits it once (group commit)."""
+
+import asyncio
+import sqlite3
+import threading
+from collections import Counter, deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple, TypeVar
+
+from airboss.domain.errors import StorageUnavailableError
+from airboss.domain.events import Event, EventDraft, encode_data
+from airboss.domain.states import JobState
+from airboss.ports.store import OnCommit
+
+T = TypeVar("T")
+_MAX_BATCH = 512
+
+_INSERT_EVENT = (
+    "INSERT INTO events (type, time_ms, node, tenant, job_id, agent, data) VALUES (?, ?, ?, ?, ?, ?, ?)"
+)
+_ADD_COUNT = (
+    "INSERT INTO job_counts (tenant, agent, state, jobs) VALUES (?, ?, ?, ?)"
+    " ON CONFLICT (tenant, agent, state) DO UPDATE SET jobs = jobs + excluded.jobs"
+)
+
+GroupKey = tuple[str, str, JobState]
+
+
+@dataclass(slots=True)
+class Transaction:
+    """What one transaction writes; operations of one batch share it."""
+
+    connection: sqlite3.Connection
+    node: str
+    max_event_bytes: int
+    events: list[Event] = field(default_factory=list)
+    counts: Counter[GroupKey] = field(default_factory=Counter)
+
+    def record(self, draft: EventDraft) -> None:
+        """Write an event; its id is the order of its commit."""
+        data_json = encode_data(draft.data, self.max_event_bytes)
+        row = (
+            draft.type.value,
+            draft.time_ms,
+            self.node,
+            draft.tenant,
+            draft.job_id,
+            draft.agent,
+            data_json,
+        )
+        event_id = self.connection.execute(_INSERT_EVENT, row).lastrowid or 0
+        self.events.append(Event(event_id, *row))
+
+    def count(self, tenant: str, agent: str, state: JobState, by: int) -> None:
+        self.counts[tenant, agent, state] += by
+
+    def flush_counts(self) -> None:
+        self.connection.executemany(
+            _ADD_COUNT, [(*key[:2], key[2].value, by) for key, by in self.counts.items() if by]
+        )
+
+
+Operation = Callable[[Transaction], T]
+
+
+class _Item(NamedTuple):
+    operation: Operation[Any]
+    future: asyncio.Future[Any]
+
+
+class _Answer(NamedTuple):
+    future: asyncio.Future[Any]
+    result: Any
+    error: Exception | None
+
+
+@dataclass(slots=True)
+class _Done:
+    """What a batch hands back to the event loop."""
+
+    answers: list[_Answer] = field(default_factory=list)
+    events: list[Event] = field(default_factory=list)
+    counts: Counter[GroupKey] = field(default_factory=Counter)
+
+
+class Writer:
+    """Runs operations in the order they came; each is answered after the commit that holds it."""
+
+    def __init__(
+        self,
+        connection: sqlite3.Connection,
+        *,
+        node: str,
+        max_event_bytes: int,
+        on_commit: OnCommit,
+        on_counts: Callable[[Counter[GroupKey]], None],
+    ) -> None:
+        self._connection = connection
+        self._node = node
+        self._max_event_bytes = max_event_bytes
+        self._on_commit = on_commit
+        self._on_counts = on_counts
+        self._loop = asyncio.get_running_loop()
+        self._gathered: deque[_Item] = deque()
+        self._wake = threading.Semaphore(0)
+        self._closing = False
+        self._thread = threading.Thread(target=self._run, name="airboss-writer", daemon=True)
+        self._thread.start()
+
+    def submit(self, operation: Operation[T]) -> asyncio.Future[T]:
+        """Queue an operation; raises `StorageUnavailableError` from the future where it fails."""
+        future: asyncio.Future[T] = self._loop.create_future()
+        if self._closing:
+            future.set_exception(StorageUnavailableError("the store is closed"))
+            return future
+        self._gathered.append(_Item(operation, future))
+        self._wake.release()
+        return future
+
+    async def close(self) -> None:
+        """Commit what was submitted, then end the thread."""
+        self._closing = True
+        self._wake.release()
+        await self._loop.run_in_executor(None, self._thread.join)
+
+    def _run(self) -> None:
+        while True:
+            self._wake.acquire()
+            batch = [self._gathered.popleft() for _ in range(min(len(self._gathered), _MAX_BATCH))]
+            if batch:
+                done = self._commit(batch)
+                self._loop.call_soon_threadsafe(self._deliver, done)
+            elif self._closing:
+                return
+
+    def _commit(self, batch: Sequence[_Item]) -> _Done:
+        try:
+            return self._transact(batch)
+        except Exception as error:  # noqa: BLE001 - whatever an operation raised, its batch must be answered
+            self._rollback()
+            if len(batch) == 1:
+                return _Done([_Answer(batch[0].future, None, _told(error))])
+        # One operation spoiled the batch: give each a transaction of its own, so that only it fails.
+        done = _Done()
+        for item in batch:
+            part = self._commit([item])
+            done.answers += part.answers
+            done.events += part.events
+            done.counts.update(part.counts)
+        return done
+
+    def _transact(self, batch: Sequence[_Item]) -> _Done:
+        transaction = Transaction(self._connection, self._node, self._max_event_bytes)
+        self._connection.execute("BEGIN IMMEDIATE")
+        answers = [_Answer(item.future, item.operation(transaction), None) for item in batch]
+        transaction.flush_counts()
+        self._connection.execute("COMMIT")
+        return _Done(answers, transaction.events, transaction.counts)
+
+    def _rollback(self) -> None:
+        if self._connection.in_transaction:
+            self._connection.execute("ROLLBACK")
+
+    def _deliver(self, done: _Done) -> None:
+        """Publish, then answer: whoever acts on an answer finds its events already out."""
+        self._on_counts(done.counts)
+        if done.events:
+            self._on_commit(done.events)
+        for answer in done.answers:
+            if answer.future.done():
+                continue
+            if answer.error is None:
+                answer.future.set_result(answer.result)
+            else:
+                answer.future.set_exception(answer.error)
+
+
+def _told(error: Exception) -> Exception:
+    if isinstance(error, sqlite3.Error):
+        return StorageUnavailableError(f"{type(error).__name__}: {error}")
+    return error

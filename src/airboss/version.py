@@ -1,0 +1,5 @@
+"""The version of this Airboss."""
+
+from importlib.metadata import version
+
+VERSION = version("airboss")

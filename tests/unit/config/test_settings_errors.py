@@ -1,0 +1,403 @@
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from airboss.config import LoadedSettings, SettingsError, load_settings
+
+Load = Callable[..., LoadedSettings]
+Refusal = Callable[..., list[str]]
+
+REFERENCE = (
+    "must be a reference to the secret, not the secret: "
+    "secret://env/NAME, secret://file/PATH or secret://vault/MOUNT/PATH#KEY"
+)
+
+
+def test_everything_wrong_is_told_at_once_in_the_order_of_the_layers(refusal: Refusal) -> None:
+    text = "server:\n  port: 1\n  prot: 2\nlimits:\n  queue_capacity: many\n"
+    environ = {"AIRBOSS_LIMITS__MAX_CONCURRENT_JOBS": "0", "AIRBOSS_SERVER__PROT": "1"}
+    assert refusal(text, environ, {"server.port": 70000}) == [
+        "airboss.yaml:3: server.prot is not a setting; did you mean server.port?",
+        "airboss.yaml:5: limits.queue_capacity: must be a whole number of 1 or more, got 'many'",
+        "AIRBOSS_LIMITS__MAX_CONCURRENT_JOBS: limits.max_concurrent_jobs: must be a whole number of 1 or more, got '0'",
+        "AIRBOSS_SERVER__PROT is not a setting; did you mean AIRBOSS_SERVER__PORT?",
+        "--port: server.port: must be a port from 0 to 65535 (0 picks a free one), got 70000",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        (
+            "server: {port: true}",
+            "server.port: must be a port from 0 to 65535 (0 picks a free one), got true",
+        ),
+        ("server: {port: -1}", "server.port: must be a port from 0 to 65535 (0 picks a free one), got -1"),
+        ("server: 5", "server: must be a mapping, got a number"),
+        ("server: {data_dir: ''}", "server.data_dir: must be a path, got ''"),
+        ("server: {host: ''}", "server.host: must be text that is not empty, got ''"),
+        ("server: {require_tls: maybe}", "server.require_tls: must be true or false, got 'maybe'"),
+        (
+            "server: {receive_timeout_seconds: 0}",
+            "server.receive_timeout_seconds: must be a number of seconds greater than 0, got 0",
+        ),
+        (
+            "server: {receive_timeout_seconds: .nan}",
+            "server.receive_timeout_seconds: must be a number of seconds greater than 0, got nan",
+        ),
+        (
+            "server: {cors_origins: [https://a.example, b]}",
+            "server.cors_origins[1]: must be an origin such as https://app.example, or *, got 'b'",
+        ),
+        (
+            "server: {forwarded_allow_ips: [proxy]}",
+            "server.forwarded_allow_ips[0]: must be an IP address or a network such as 10.0.0.0/8, got 'proxy'",
+        ),
+        (
+            "limits: {spawn_rate: 5/day}",
+            "limits.spawn_rate: must be a rate such as 600/minute (per second, minute or hour) or null, got '5/day'",
+        ),
+        ("auth: {mode: true}", "auth.mode: must be one of off, jwt, got true"),
+        (
+            "auth: {jwt: {algorithms: [HS256, RS256]}}",
+            (
+                "auth.jwt.algorithms: must be a list with one family of algorithms: HS256, RS256, ES256 or EdDSA, "
+                "got [HS256, RS256]"
+            ),
+        ),
+        (
+            "providers: {openai: {breaker: {failure_rate: 1.5}}}",
+            "providers.openai.breaker.failure_rate: must be a share from 0 to 1, got 1.5",
+        ),
+        (
+            "providers: {openai: {retry: {max_attempts: 0}}}",
+            "providers.openai.retry.max_attempts: must be a whole number of 1 or more, got 0",
+        ),
+        (
+            "providers: {local: {}}",
+            "providers.local.kind: is missing, must be one of openai, openai_compatible, anthropic, ollama, offline",
+        ),
+        (
+            "agents: {Bad Name: {}}",
+            "agents.Bad Name: a name must match [a-z0-9][a-z0-9_-]{0,62}",
+        ),
+        (
+            "agents: {a: {retry_on: [quux]}}",
+            (
+                "agents.a.retry_on[0]: must be an error code that jobs fail with, such as provider_unavailable, "
+                "got 'quux'"
+            ),
+        ),
+        ("agents: {a: {model: 2026-01-01}}", "agents.a.model: must be text that is not empty, got a date"),
+        (
+            "storage: {url: 'mysql://root:hunter2@db/x'}",
+            "storage.url: must be sqlite:///FILE, memory:// or postgresql://USER:PASSWORD@HOST/DATABASE or null",
+        ),
+    ],
+)
+def test_a_wrong_value_names_its_place_and_what_was_expected(refusal: Refusal, text: str, line: str) -> None:
+    assert refusal(text) == [f"airboss.yaml:1: {line}"]
+
+
+@pytest.mark.parametrize(
+    ("text", "meant"),
+    [
+        ("servr: {port: 1}", "servr is not a setting; did you mean server?"),
+        ("queue_capacity: 1", "queue_capacity is not a setting; did you mean limits.queue_capacity?"),
+        ("server: {url: x}", "server.url is not a setting; did you mean storage.url?"),
+        ("agents: {a: {modle: x}}", "agents.a.modle is not a setting; did you mean agents.a.model?"),
+        (
+            "providers: {openai: {retry: {attempts: 1}}}",
+            "providers.openai.retry.attempts is not a setting; did you mean providers.openai.retry.max_attempts?",
+        ),
+        ("server.port: 1", "server.port is not one key; nest it, as in `server: {port: …}`"),
+        ("jwt_secret: x", "jwt_secret is not a setting; did you mean auth.jwt.secret?"),
+        ("api_key: x", "api_key is not a setting; did you mean providers.NAME.api_key?"),
+    ],
+)
+def test_an_unknown_key_names_the_nearest(refusal: Refusal, text: str, meant: str) -> None:
+    assert refusal(text) == [f"airboss.yaml:1: {meant}"]
+
+
+@pytest.mark.parametrize(
+    ("variable", "meant"),
+    [
+        ("AIRBOSS_SERVR__PORT", "AIRBOSS_SERVER__PORT"),
+        ("AIRBOSS_PORT", "AIRBOSS_SERVER__PORT"),
+        ("AIRBOSS_server__port", "AIRBOSS_SERVER__PORT"),
+        ("AIRBOSS_SERVER__PORT__X", "AIRBOSS_SERVER__PORT"),
+        ("AIRBOSS_PROVIDERS__LOCAL__APIKEY", "AIRBOSS_PROVIDERS__LOCAL__API_KEY"),
+        ("AIRBOSS_SERVER__CORS_ORIGINS__0", "AIRBOSS_SERVER__CORS_ORIGINS"),
+    ],
+)
+def test_an_unknown_variable_names_the_nearest(refusal: Refusal, variable: str, meant: str) -> None:
+    assert refusal(None, {variable: "hunter2"}) == [f"{variable} is not a setting; did you mean {meant}?"]
+
+
+def test_variables_that_are_not_settings_are_left_alone(load: Load, refusal: Refusal) -> None:
+    client = {"AIRBOSS_CONFIG": "", "AIRBOSS_URL": "http://x", "AIRBOSS_TOKEN": "t", "AIRBOSSY": "x"}
+    load(None, {**client, "AIRBOSS_JWT_SECRET": "x"})
+    text = "auth: {jwt: {secret: secret://env/AIRBOSS_OTHER}}"
+    load(text, {"AIRBOSS_OTHER": "x"})
+    assert refusal(text, {"AIRBOSS_JWT_SECRET": "x"}) == [
+        "AIRBOSS_JWT_SECRET is not a setting; did you mean AIRBOSS_AUTH__JWT__SECRET?"
+    ]
+    load("mcp: {servers: {a: {command: a, env: {K: secret://env/AIRBOSS_K}}}}", {"AIRBOSS_K": "x"})
+
+
+@pytest.mark.parametrize(
+    ("text", "lines"),
+    [
+        (
+            "server: {host: 0.0.0.0}",
+            [
+                (
+                    "airboss.yaml:1: server.host: '0.0.0.0' can be reached from other machines while auth.mode is off: "
+                    "set auth.mode: jwt or server.host: 127.0.0.1"
+                )
+            ],
+        ),
+        (
+            "server: {require_tls: true, tls_key_path: key.pem}",
+            ["airboss.yaml:1: server.require_tls: TLS is required, but there is no server.tls_cert_path"],
+        ),
+        (
+            "server: {tls_cert_path: cert.pem}",
+            ["airboss.yaml:1: server.tls_cert_path: TLS needs server.tls_key_path too"],
+        ),
+        (
+            "storage: {replica_url: 'postgresql://r/db'}",
+            ["airboss.yaml:1: storage.replica_url: a replica needs a PostgreSQL storage.url"],
+        ),
+        (
+            "auth: {mode: jwt, jwt: {secret: null}}",
+            [
+                "airboss.yaml:1: auth.jwt.secret: HS256 needs a secret, such as secret://env/AIRBOSS_JWT_SECRET"
+            ],
+        ),
+        (
+            "auth: {mode: jwt, jwt: {algorithms: [EdDSA]}}",
+            [
+                "airboss.yaml:1: auth.jwt.algorithms: EdDSA needs auth.jwt.public_key_path or auth.jwt.jwks_url"
+            ],
+        ),
+        (
+            "agents:\n  a:\n    provider: nope\n    handoffs: [b]\n    mcp_servers: [c]\n",
+            [
+                "airboss.yaml:3: agents.a.provider: 'nope' is not a provider; there is offline, openai",
+                "airboss.yaml:4: agents.a.handoffs: 'b' is not an agent; there is a",
+                "airboss.yaml:5: agents.a.mcp_servers: 'c' is not an MCP server; there is none",
+            ],
+        ),
+        (
+            "providers:\n  openai:\n    fallback: [openai]\n",
+            ["airboss.yaml:3: providers.openai.fallback: 'openai' is not another provider; there is offline"],
+        ),
+        (
+            "providers:\n  openai:\n    breaker: {window_calls: 2}\n",
+            [
+                (
+                    "airboss.yaml:3: providers.openai.breaker.minimum_calls: 5 calls never fit a window of 2: "
+                    "lower it or raise providers.openai.breaker.window_calls"
+                )
+            ],
+        ),
+        (
+            "providers: {local: {kind: ollama}}\nagents: {a: {provider: local}}",
+            [
+                (
+                    "airboss.yaml:2: agents.a.model: name the model: gpt-5-mini is OpenAI's, "
+                    "and provider local is of kind ollama"
+                )
+            ],
+        ),
+        (
+            "mcp: {servers: {a: {}, b: {command: x, image: y}}}",
+            [
+                "airboss.yaml:1: mcp.servers.a: must have exactly one of endpoint_url, command and image",
+                "airboss.yaml:1: mcp.servers.b: must have exactly one of endpoint_url, command and image",
+            ],
+        ),
+    ],
+)
+def test_settings_that_do_not_go_together(refusal: Refusal, text: str, lines: list[str]) -> None:
+    assert refusal(text) == lines
+
+
+def test_rules_between_settings_are_checked_besides_invalid_values(refusal: Refusal) -> None:
+    text = "server: {host: 0.0.0.0, port: many}\nproviders: {local: {}}\nagents: {a: {provider: local, handoffs: [b]}}"
+    assert refusal(text) == [
+        (
+            "airboss.yaml:1: server.host: '0.0.0.0' can be reached from other machines while auth.mode is off: "
+            "set auth.mode: jwt or server.host: 127.0.0.1"
+        ),
+        "airboss.yaml:1: server.port: must be a port from 0 to 65535 (0 picks a free one), got 'many'",
+        (
+            "airboss.yaml:2: providers.local.kind: is missing, must be one of openai, openai_compatible, anthropic, "
+            "ollama, offline"
+        ),
+        "airboss.yaml:3: agents.a.handoffs: 'b' is not an agent; there is a",
+    ]
+
+
+def test_the_variable_that_opened_the_server_is_named(refusal: Refusal) -> None:
+    lines = refusal("server: {host: 127.0.0.1}", {"AIRBOSS_SERVER__HOST": "::"})
+    assert lines == [
+        (
+            "AIRBOSS_SERVER__HOST: server.host: '::' can be reached from other machines while auth.mode is off: "
+            "set auth.mode: jwt or server.host: 127.0.0.1"
+        )
+    ]
+
+
+@pytest.mark.parametrize("host", ["localhost", "::1", "[::1]", "127.8.9.10"])
+def test_loopback_needs_no_authentication(load: Load, host: str) -> None:
+    assert load(None, None, {"server.host": host}).settings.server.is_loopback
+
+
+def test_yaml_false_is_off(load: Load) -> None:
+    assert load("auth: {mode: off}").settings.auth.mode == "off"
+    assert load("auth: {mode: jwt}").settings.auth.mode == "jwt"
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("auth: {jwt: {secret: hunter2}}", f"auth.jwt.secret: {REFERENCE} or null"),
+        ("providers: {openai: {api_key: hunter2}}", f"providers.openai.api_key: {REFERENCE} or null"),
+        ("providers: {openai: hunter2}", "providers.openai: must be a mapping, got text"),
+        ("secrets: {vault: {token: hunter2}}", f"secrets.vault.token: {REFERENCE} or null"),
+        ("secrets: {vault: {role_id: [hunter2]}}", f"secrets.vault.role_id: {REFERENCE} or null"),
+        ("mcp: {servers: {a: {command: a, env: {K: hunter2}}}}", f"mcp.servers.a.env.K: {REFERENCE}"),
+        (
+            "mcp: {servers: {a: {endpoint_url: 'http://a', headers: {K: Bearer hunter2}}}}",
+            f"mcp.servers.a.headers.K: {REFERENCE}",
+        ),
+        (
+            "mcp: {servers: {a: {command: a, env: [hunter2]}}}",
+            "mcp.servers.a.env: must be a mapping of names to secret references",
+        ),
+        (
+            "limits: {store_url: 'http://u:hunter2@h'}",
+            "limits.store_url: must be redis://HOST or rediss://HOST or null",
+        ),
+        (
+            "providers: {openai: {base_url: 'https://u:hunter2@h'}}",
+            "providers.openai.base_url: must be an http:// or https:// URL without user and password or null",
+        ),
+        (
+            "server: {cors_origins: ['https://u:hunter2@h/x']}",
+            "server.cors_origins[0]: must be an origin such as https://app.example, or *, got 'https://u:***@h/x'",
+        ),
+    ],
+)
+def test_a_secret_is_not_repeated(refusal: Refusal, text: str, line: str) -> None:
+    assert refusal(text) == [f"airboss.yaml:1: {line}"]
+
+
+@pytest.mark.parametrize(
+    "variable",
+    [
+        "AIRBOSS_AUTH__JWT__SECRET",
+        "AIRBOSS_PROVIDERS__OPENAI",
+        "AIRBOSS_PROVIDERS__OPENAI__API_KEY",
+        "AIRBOSS_PROVIDERS",
+        "AIRBOSS_SECRETS__VAULT__SECRET_ID",
+        "AIRBOSS_MCP__SERVERS__A__HEADERS",
+        "AIRBOSS_MCP__SERVERS__A__HEADERS__AUTHORIZATION",
+        "AIRBOSS_STORAGE__URL",
+        "AIRBOSS_EVENTS__RELAY_URL",
+        "AIRBOSS_JWT_SECRT",
+    ],
+)
+def test_no_variable_leaks(refusal: Refusal, variable: str) -> None:
+    assert "hunter2" not in "\n".join(refusal(None, {variable: "hunter2"}))
+
+
+@pytest.mark.parametrize(
+    "value", ["*hunter2", "!hunter2 x", "!hunter2!x y", "'hunter2", "[hunter2", "@hunter2", "{hunter2"]
+)
+def test_no_yaml_error_leaks(refusal: Refusal, value: str) -> None:
+    lines = refusal(f"auth:\n  jwt:\n    secret: {value}\n")
+    assert lines
+    assert "hunter2" not in "\n".join(lines)
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("server:\n  port: 1: 2\n", "airboss.yaml:2: column 10: mapping values are not allowed here"),
+        (
+            "server:\n\tport: 1\n",
+            "airboss.yaml:2: column 1: found character '\\t' that cannot start any token",
+        ),
+        (
+            "a: *x",
+            "airboss.yaml:1: column 4: an alias (*NAME) without its anchor (&NAME); quote a value that starts with *",
+        ),
+        (
+            "a: 1\n---\nb: 2",
+            "airboss.yaml:2: column 1: a second document (---) begins; settings are one document",
+        ),
+        ("a: 1\nb: \x07", "airboss.yaml:2: column 4: the character U+0007 may not stand in YAML"),
+        ("[1, 2]", "airboss.yaml:1: must be a mapping of settings, such as `server: {port: 8700}`"),
+        ("just text", "airboss.yaml:1: must be a mapping of settings, such as `server: {port: 8700}`"),
+        ("server:\n  port: 1\n  port: 2\n", "airboss.yaml:3: server.port: stands twice, first in line 2"),
+        ("server: {port: 1, port: 1}", "airboss.yaml:1: server.port: stands twice, first in line 1"),
+        ("1: x", "airboss.yaml:1: a key must be text; quote it if it looks like something else"),
+        (
+            "mcp: {servers: {a: &a {command: x, args: [*a]}}}",
+            "airboss.yaml:1: mcp.servers.a.args.0: contains itself",
+        ),
+        (
+            "server: {<<: 5}",
+            "airboss.yaml:1: server: merges (<<) what is neither a mapping nor a list of mappings",
+        ),
+    ],
+)
+def test_a_file_that_is_not_what_it_should_be(refusal: Refusal, text: str, line: str) -> None:
+    assert refusal(text) == [line]
+
+
+def load_file(cwd: Path, name: str | None, environ: dict[str, str] | None = None) -> str:
+    path = None if name is None else Path(name)
+    with pytest.raises(SettingsError) as caught:
+        load_settings(config_path=path, environ=environ or {}, flags={}, cwd=cwd)
+    return str(caught.value)
+
+
+def test_a_named_file_must_be_there(tmp_path: Path) -> None:
+    message = "there is no file missing.yaml; create it or name another"
+    assert load_file(tmp_path, "missing.yaml") == f"--config: {message}"
+    assert load_file(tmp_path, None, {"AIRBOSS_CONFIG": "missing.yaml"}) == f"AIRBOSS_CONFIG: {message}"
+
+
+def test_what_cannot_be_read_is_told_in_one_line(tmp_path: Path) -> None:
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "latin.yaml").write_bytes("server: {host: 'ä'}".encode("latin-1"))
+    (tmp_path / "loop.yaml").symlink_to("loop.yaml")
+    assert load_file(tmp_path, "folder") == "folder: is a directory, not a file"
+    assert load_file(tmp_path, "latin.yaml") == "latin.yaml: is not UTF-8 text; save it as UTF-8"
+    assert load_file(tmp_path, "loop.yaml") == "loop.yaml: cannot be read: Too many levels of symbolic links"
+
+
+def test_a_byte_order_mark_is_no_error(tmp_path: Path) -> None:
+    (tmp_path / "airboss.yaml").write_text("server: {port: 1}", encoding="utf-8-sig")
+    assert load_settings(config_path=None, environ={}, flags={}, cwd=tmp_path).settings.server.port == 1
+
+
+def test_malformed_json_in_a_variable(refusal: Refusal) -> None:
+    environ = {
+        "AIRBOSS_TOOLS": "x",
+        "AIRBOSS_SERVER__ALLOWED_HOSTS": "[x",
+        "AIRBOSS_MCP__SERVERS__A__ARGS": "{",
+    }
+    assert refusal(None, environ) == [
+        "AIRBOSS_MCP__SERVERS__A__ARGS: mcp.servers.a.args: must be valid JSON, as it starts with { or [",
+        (
+            "AIRBOSS_SERVER__ALLOWED_HOSTS: server.allowed_hosts: must be "
+            'a JSON list such as ["a", "b"], or texts separated by commas'
+        ),
+        "AIRBOSS_TOOLS: tools: must be a JSON object",
+    ]
