@@ -4,10 +4,10 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-
-from airboss.ports.store import Store
 from tests.support.events import EventRecorder
 from tests.support.stores import ADAPTERS, make_store
+
+from airboss.ports.store import Store
 
 
 @pytest.fixture(params=ADAPTERS)

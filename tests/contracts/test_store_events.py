@@ -6,16 +6,16 @@ from itertools import pairwise, product
 from pathlib import Path
 
 import pytest
+from tests.support.clock import START_MS
+from tests.support.events import EventRecorder
+from tests.support.jobs import delta, job_id, new_job, notice
+from tests.support.stores import MAX_EVENT_BYTES, make_store, opened
 
 from airboss.domain.event_types import EventType
 from airboss.domain.events import EventDraft
 from airboss.domain.jobs import Outcome
 from airboss.domain.states import JobState
 from airboss.ports.store import Cutoffs, EventFilter, Store
-from tests.support.clock import START_MS
-from tests.support.events import EventRecorder
-from tests.support.jobs import delta, job_id, new_job, notice
-from tests.support.stores import MAX_EVENT_BYTES, make_store, opened
 
 EVERYTHING = EventFilter()
 NEVER = Cutoffs(0, 0, 0)
@@ -108,7 +108,9 @@ async def test_every_filter_gives_what_a_plain_search_gives(
         expected = [event.id for event in recorder.events if only.admits(event)]
         assert await read_all(store, only, limit) == expected, only
         after = recorder.ids[len(recorder.ids) // 2]
-        assert await read_all(store, only, limit, after) == [id for id in expected if id > after]
+        assert await read_all(store, only, limit, after) == [
+            event_id for event_id in expected if event_id > after
+        ]
 
 
 async def test_a_sparse_filter_finds_the_one_event_far_away(store: Store, recorder: EventRecorder) -> None:
@@ -120,9 +122,7 @@ async def test_a_sparse_filter_finds_the_one_event_far_away(store: Store, record
 
 
 @pytest.mark.parametrize("job", [None, job_id(0)])
-async def test_nothing_behind_through_is_read(
-    store: Store, recorder: EventRecorder, job: str | None
-) -> None:
+async def test_nothing_behind_through_is_read(store: Store, recorder: EventRecorder, job: str | None) -> None:
     await fill(store)
     only = EventFilter(job_id=job)
     through = recorder.ids[3]
@@ -173,7 +173,7 @@ async def test_a_long_event_is_cut_and_says_so(store: Store, recorder: EventReco
 
 
 async def test_text_of_every_script_comes_back_whole(store: Store, recorder: EventRecorder) -> None:
-    text = "naïve — файл 文件 👩‍👩‍👧 \u202e \x00 \u2028 \r\n\n \" \\"
+    text = 'naïve — файл 文件 👩‍👩‍👧 \u202e \x00 \u2028 \r\n\n " \\'
     await store.announce([notice(node=text)])
     (event,) = (await store.events(0, None, 10, EVERYTHING)).events
     assert event.data == {"node": text}
@@ -207,9 +207,7 @@ async def test_bounds_tell_what_was_given_and_what_is_gone(store: Store, recorde
     assert await read_all(store, EVERYTHING, 100) == recorder.ids[4:]
 
 
-async def test_retention_goes_by_the_order_of_ids_and_in_parts(
-    store: Store, recorder: EventRecorder
-) -> None:
+async def test_retention_goes_by_the_order_of_ids_and_in_parts(store: Store, recorder: EventRecorder) -> None:
     times = [0, 1, 9, 2, 3]
     await store.announce([notice(time_ms=START_MS + time) for time in times])
     cutoffs = Cutoffs(0, START_MS + 5, 0)

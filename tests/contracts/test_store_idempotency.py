@@ -3,13 +3,13 @@
 import asyncio
 
 import pytest
+from tests.support.clock import START_MS
+from tests.support.events import EventRecorder
+from tests.support.jobs import new_job
 
 from airboss.domain.jobs import Outcome
 from airboss.domain.states import JobState
 from airboss.ports.store import Cutoffs, Idempotency, IdempotencyMismatchError, JobQuery, Store
-from tests.support.clock import START_MS
-from tests.support.events import EventRecorder
-from tests.support.jobs import new_job
 
 pytestmark = pytest.mark.usefixtures("recorder")
 

@@ -6,15 +6,15 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from tests.support.clock import START_MS
+from tests.support.events import EventRecorder
+from tests.support.jobs import delta, job_id, new_job
+from tests.support.stores import all_jobs, kept_counts, recount
 
 from airboss.domain.errors import JobError, StorageUnavailableError
 from airboss.domain.jobs import AnsweredBy, Job, Outcome, Usage
 from airboss.domain.states import FINAL_STATES, JobState
 from airboss.ports.store import CancelVerdict, JobQuery, Store
-from tests.support.clock import START_MS
-from tests.support.events import EventRecorder
-from tests.support.jobs import delta, job_id, new_job
-from tests.support.stores import all_jobs, kept_counts, recount
 
 pytestmark = pytest.mark.usefixtures("recorder")
 

@@ -3,14 +3,14 @@
 from itertools import product
 
 import pytest
+from tests.support.clock import START_MS
+from tests.support.jobs import new_job
+from tests.support.stores import all_jobs, ids
 
 from airboss.domain.errors import JobError
 from airboss.domain.jobs import Job, Outcome
 from airboss.domain.states import FINAL_STATES, LIVE_STATES, JobState
 from airboss.ports.store import JobQuery, Store
-from tests.support.clock import START_MS
-from tests.support.jobs import new_job
-from tests.support.stores import all_jobs, ids
 
 pytestmark = pytest.mark.usefixtures("recorder")
 
@@ -92,7 +92,9 @@ async def test_every_filter_gives_what_a_plain_search_gives(store: Store) -> Non
 async def test_following_the_pages_gives_each_job_once(store: Store) -> None:
     jobs = await fill(store)
     for tenant, states in product((None, "blue"), (frozenset(), FINAL_STATES, frozenset(JobState))):
-        expected = [job for job in jobs if tenant in (None, job.tenant) and (not states or job.state in states)]
+        expected = [
+            job for job in jobs if tenant in (None, job.tenant) and (not states or job.state in states)
+        ]
         found = await all_jobs(store, JobQuery(tenant, states, limit=5))
         assert ids(found) == ids(expected)
 

@@ -54,6 +54,13 @@ class FakeClock:
         """How many seconds each sleeper still has to sleep, shortest first."""
         return sorted(due - self._monotonic for due, _, future in self._sleepers if not future.done())
 
+    async def anyone_sleeps(self) -> None:
+        """Wait until somebody sleeps."""
+        async with asyncio.timeout(DEADLINE_SECONDS):
+            while not self.sleepers:
+                self._fell_asleep.clear()
+                await self._fell_asleep.wait()
+
     async def someone_sleeps(self, seconds: float) -> None:
         """Wait until somebody sleeps for about so long: then time can be moved."""
         async with asyncio.timeout(DEADLINE_SECONDS):

@@ -3,8 +3,9 @@
 import asyncio
 from collections.abc import Callable, Sequence
 
-from airboss.domain.events import Event
 from tests.support.clock import DEADLINE_SECONDS
+
+from airboss.domain.events import Event
 
 
 class EventRecorder:
@@ -40,5 +41,7 @@ class EventRecorder:
         """Wait for an event of this type and return the last one."""
         await self.until(lambda: self.types(job_id).count(kind) >= times)
         return [
-            event for event in self.events if event.type == kind and (job_id is None or event.job_id == job_id)
+            event
+            for event in self.events
+            if event.type == kind and (job_id is None or event.job_id == job_id)
         ][-1]

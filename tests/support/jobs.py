@@ -2,13 +2,14 @@
 
 from typing import Any
 
+from tests.support.clock import START_MS
+
 from airboss.domain.agents import AgentSpec, OnInterrupt
 from airboss.domain.event_types import EventType
 from airboss.domain.events import EventDraft
 from airboss.domain.identifiers import uuid7
 from airboss.domain.jobs import Job, preview
 from airboss.domain.states import JobState
-from tests.support.clock import START_MS
 
 
 def job_id(number: int, created_at_ms: int = START_MS) -> str:

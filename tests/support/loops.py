@@ -4,8 +4,9 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from airboss.ports.loop import AgentLoop, Run
 from tests.support.clock import DEADLINE_SECONDS
+
+from airboss.ports.loop import AgentLoop, Run
 
 Behaviour = Callable[[Run], Awaitable[Any]]
 
@@ -25,6 +26,9 @@ class ScriptedLoop:
 
     async def load(self) -> AgentLoop:
         return self
+
+    async def close(self) -> None:
+        pass
 
     async def run(self, run: Run) -> Any:
         self.started.append(run.job.id)

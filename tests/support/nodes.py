@@ -6,6 +6,11 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from tests.support.clock import DEADLINE_SECONDS, FakeClock
+from tests.support.events import EventRecorder
+from tests.support.jobs import new_agent
+from tests.support.tasks import tasks_left
+
 from airboss.domain.agents import AgentSpec
 from airboss.domain.jobs import Job
 from airboss.domain.policies import QueuePolicy
@@ -16,9 +21,6 @@ from airboss.manager.manager import AgentManager
 from airboss.manager.requests import SpawnRequest
 from airboss.ports.loop import LoopLoader
 from airboss.ports.store import Idempotency, Store
-from tests.support.clock import DEADLINE_SECONDS, FakeClock
-from tests.support.events import EventRecorder
-from tests.support.jobs import new_agent
 
 CALLER = Principal("someone", "default", Role.RUN)
 ADMIN = Principal("root", "default", Role.ADMIN)
@@ -110,4 +112,4 @@ async def running_node(
     finally:
         await manager.stop()
         await store.close()
-    assert asyncio.all_tasks() - tasks_before == set()
+    assert tasks_left(tasks_before) == set()

@@ -7,14 +7,15 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tests.support.clock import DEADLINE_SECONDS
+from tests.support.events import EventRecorder
+
 from airboss.domain.errors import StorageUnavailableError
 from airboss.domain.jobs import Job, Outcome
 from airboss.domain.states import JobState
 from airboss.ports.store import CancelResult, Idempotency, JobQuery, Spawned, Store
 from airboss.storage.memory import MemoryStore
 from airboss.storage.sqlite.store import SqliteStore
-from tests.support.clock import DEADLINE_SECONDS
-from tests.support.events import EventRecorder
 
 MAX_EVENT_BYTES = 16384
 ADAPTERS = ("memory", "sqlite")

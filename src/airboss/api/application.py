@@ -10,6 +10,7 @@ from airboss.api.routers.events import events_router
 from airboss.api.routers.health import health_router
 from airboss.api.routers.jobs import jobs_router
 from airboss.api.routers.metrics import metrics_router
+from airboss.api.routers.providers import providers_router
 from airboss.api.routers.root import root_router
 from airboss.api.routers.ui import ui_router
 from airboss.api.routing import add_routes, require_rules
@@ -38,6 +39,7 @@ def build_application(services: Services) -> FastAPI:
             events_router(services),
             health_router(services),
             agents_router(services),
+            providers_router(services),
             coord_router(services),
             metrics_router(services),
             root_router(services, app.openapi),

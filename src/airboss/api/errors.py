@@ -8,6 +8,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.routing import Match
 
 from airboss.api.json_response import json_response
 from airboss.domain.errors import ERROR_CODES, AirbossError, StorageUnavailableError
@@ -64,6 +65,7 @@ def install_error_handlers(app: FastAPI) -> None:
     app.add_exception_handler(HTTPException, _on_http_exception)
     app.add_exception_handler(RequestValidationError, _on_validation_error)
     app.add_exception_handler(StorageUnavailableError, _on_storage_error)
+    app.add_exception_handler(Exception, _on_unexpected)
 
 
 async def _on_airboss_error(request: Request, error: Exception) -> Response:
@@ -74,6 +76,10 @@ async def _on_airboss_error(request: Request, error: Exception) -> Response:
 async def _on_storage_error(request: Request, error: Exception) -> Response:
     request.state.log.warning("storage.unavailable", reason=str(error))
     return error_response(storage_error(), request.state.request_id)
+
+
+async def _on_unexpected(request: Request, error: Exception) -> Response:  # noqa: ARG001 - the edge logs it
+    return error_response(internal_error(), request.state.request_id)
 
 
 async def _on_http_exception(request: Request, error: Exception) -> Response:
@@ -90,7 +96,14 @@ async def _on_http_exception(request: Request, error: Exception) -> Response:
     }.get(error.status_code)
     if told is None:
         told = AirbossError("invalid_json", "the body could not be read as JSON")
-    return error_response(told, request.state.request_id, error.headers)
+    headers = {"Allow": _allowed(request)} if error.status_code == 405 else error.headers  # noqa: PLR2004
+    return error_response(told, request.state.request_id, headers)
+
+
+def _allowed(request: Request) -> str:
+    """Return the methods of all routes of a path: the router tells those of the first one only."""
+    matching = [route for route in request.app.routes if route.matches(request.scope)[0] is not Match.NONE]
+    return ", ".join(sorted({method for route in matching for method in getattr(route, "methods", ())}))
 
 
 def _cuts(error: CarriedError) -> bool:

@@ -21,8 +21,9 @@ class HostGuard:
         if len(hosts) != 1 or not self._is_ours(hosts[0]):
             raise _refused("Host", hosts[0] if hosts else "")
         for origin in headers.getlist("origin"):
-            _, _, netloc = origin.partition("://")
-            if origin not in self._origins and netloc.lower() != hosts[0].lower():
+            scheme, _, netloc = origin.partition("://")
+            is_same = scheme in ("http", "https") and netloc.lower() == hosts[0].lower()
+            if origin not in self._origins and not is_same:
                 raise _refused("Origin", origin)
 
     def _is_ours(self, host: str) -> bool:
@@ -36,10 +37,9 @@ class HostGuard:
 
 
 def _without_port(host: str) -> str:
-    if host.startswith("["):
-        return host[1:].partition("]")[0]
     name, colon, port = host.rpartition(":")
-    return name if colon and port.isdigit() else host
+    name = name if colon and port.isascii() and port.isdigit() else host
+    return name[1:-1] if name.startswith("[") and name.endswith("]") else name
 
 
 def _refused(header: str, value: str) -> AirbossError:

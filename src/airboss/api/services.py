@@ -12,6 +12,7 @@ from airboss.domain.principals import Principal
 from airboss.events.bus import EventBus
 from airboss.manager.manager import AgentManager
 from airboss.ports.store import Store
+from airboss.providers.registry import ProviderRegistry
 from airboss.telemetry.metrics import Metrics
 
 
@@ -25,6 +26,7 @@ class Services:
     metrics: Metrics
     readiness: Readiness
     tickets: Tickets
+    providers: ProviderRegistry
     authenticator: Authenticator
     edge: EdgePolicy
     version: str

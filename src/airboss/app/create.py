@@ -36,6 +36,7 @@ def create_app(runtime: Runtime) -> ASGIApp:
         metrics=runtime.metrics,
         readiness=readiness,
         tickets=Tickets(runtime.clock),
+        providers=runtime.providers,
         authenticator=AuthOff(),
         edge=edge,
         version=VERSION,

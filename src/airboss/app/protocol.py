@@ -1,4 +1,4 @@
-"""uvicorn's HTTP protocol with what it lacks: a deadline for headers, a cap on connections, our errors."""
+"""uvicorn's HTTP protocol with what it lacks: bounds for headers and connections, and our errors."""
 
 import asyncio
 import secrets
@@ -9,13 +9,22 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from airboss.api.errors import envelope
 
+#: Request line and headers together; the parser itself would take any amount.
+_MAX_HEAD_BYTES = 64 * 1024
+
+
+class _LongHeadError(Exception):
+    """Request line and headers are longer than is taken."""
+
 
 class GuardedProtocol(HttpToolsProtocol):
-    """Cuts peers that do not get their request out in time, or are too many."""
+    """Cuts peers that do not get their request out in time or in bounds, or are too many."""
 
     receive_timeout_seconds: float
     max_connections: int
     _deadline: asyncio.TimerHandle | None = None
+    _head_bytes = 0
+    _is_refused = False
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
@@ -28,19 +37,40 @@ class GuardedProtocol(HttpToolsProtocol):
         self._disarm()
         super().connection_lost(exc)
 
+    def data_received(self, data: bytes) -> None:
+        if self._is_refused:
+            return
+        super().data_received(data)
+        if self._deadline is not None:
+            self._head_bytes += len(data)
+            if self._head_bytes > _MAX_HEAD_BYTES:
+                self.send_400_response("")
+
     def on_message_begin(self) -> None:
         super().on_message_begin()
+        self._head_bytes = 0
         self._arm()
 
     def on_headers_complete(self) -> None:
         self._disarm()
+        if len(self.url) + sum(len(name) + len(value) for name, value in self.headers) > _MAX_HEAD_BYTES:
+            raise _LongHeadError
         super().on_headers_complete()
 
     def send_400_response(self, msg: str) -> None:  # noqa: ARG002 - the library's text is no envelope
-        # While an answer is under way these bytes would be read as a part of it.
+        self._is_refused = True
+        self._disarm()
         cycle: Any = self.cycle
         if cycle is None or cycle.response_complete:
             self.transport.write(_bad_request())
+        elif not cycle.more_body and not cycle.response_started:
+            # The request before these bytes was whole: it gets its answer, and nothing follows it.
+            cycle.keep_alive = False
+            return
+        elif not cycle.response_started and not self.pipeline:
+            self.transport.write(_bad_request())
+            cycle.disconnected = True
+        # Where an answer is under way, another would be read as a part of it.
         self.transport.close()
 
     def _arm(self) -> None:

@@ -15,6 +15,7 @@ from airboss.domain.policies import (
     QueuePolicy,
     RetentionPolicy,
 )
+from airboss.domain.provider_policies import BreakerPolicy, CallLimitPolicy, RetryPolicy, TimeoutPolicy
 from airboss.domain.providers import ProviderApi, ProviderKind, ProviderSpec
 
 _DATABASE_NAME = "airboss.db"
@@ -167,7 +168,12 @@ def _provider(name: str, provider: ProviderSettings, environ: Mapping[str, str])
         base_url=base_url,
         api_key=None if provider.api_key is None else str(provider.api_key),
         api=ProviderApi(provider.api),
-        max_concurrent_calls=provider.max_concurrent_calls,
-        connect_seconds=provider.timeouts.connect_seconds,
-        attempt_seconds=provider.timeouts.attempt_seconds,
+        limits=CallLimitPolicy(provider.max_concurrent_calls, provider.requests_per_minute),
+        timeouts=TimeoutPolicy(**provider.timeouts.model_dump()),
+        retry=RetryPolicy(**provider.retry.model_dump()),
+        breaker=BreakerPolicy(**provider.breaker.model_dump()),
+        max_answer_bytes=provider.max_answer_bytes,
+        models_ttl_seconds=provider.models_ttl_seconds,
+        fallback=provider.fallback,
+        readiness_probe=provider.readiness_probe,
     )

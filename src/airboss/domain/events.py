@@ -7,6 +7,7 @@ from typing import Any
 
 from airboss.domain.event_types import EventType
 from airboss.domain.jobs import JobSummary
+from airboss.domain.text import well_formed
 
 _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode
 #: Room that the CloudEvents envelope takes beside `data`.
@@ -66,7 +67,7 @@ def job_event(kind: EventType, job: JobSummary, time_ms: int, **data: Any) -> Ev
 
 def encode_data(data: Mapping[str, Any], max_bytes: int) -> str:
     """Encode `data` so that its event stays within `max_bytes`; what is cut is told by `truncated`."""
-    text = _well_formed(_encode(data))
+    text = well_formed(_encode(data))
     room = max_bytes - _ENVELOPE_BYTES
     if len(text) * 4 <= room or len(text.encode()) <= room:
         return text
@@ -76,21 +77,12 @@ def encode_data(data: Mapping[str, Any], max_bytes: int) -> str:
     longest = max(_string_lengths(rest), default=0)
     while longest > _SHORTEST_CUT:
         longest //= 2
-        text = _well_formed(_encode({**identity, **_cut(rest, longest), "truncated": True}))
+        text = well_formed(_encode({**identity, **_cut(rest, longest), "truncated": True}))
         if len(text.encode()) <= room:
             return text
     numbers = {key: value for key, value in rest.items() if isinstance(value, int | float | None)}
-    text = _well_formed(_encode({**identity, **numbers, "truncated": True}))
+    text = well_formed(_encode({**identity, **numbers, "truncated": True}))
     return text if len(text.encode()) <= room else _encode({**identity, "truncated": True})
-
-
-def _well_formed(text: str) -> str:
-    """Replace lone surrogates: a provider may cut its text within a character, and UTF-8 has none."""
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-    return text
 
 
 def _string_lengths(value: Any) -> list[int]:

@@ -49,3 +49,13 @@ class EdgePolicy:
     allowed_hosts: tuple[str, ...]
     cors_origins: tuple[str, ...]
     metrics_public: bool
+
+
+@dataclass(frozen=True, slots=True)
+class WebPolicy:
+    """What may be fetched from the web, and how long and how much that may take."""
+
+    allowed_domains: tuple[str, ...]
+    allow_http: bool
+    timeout_seconds: float
+    max_bytes: int

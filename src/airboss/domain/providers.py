@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
+from airboss.domain.provider_policies import BreakerPolicy, CallLimitPolicy, RetryPolicy, TimeoutPolicy
+
 
 class ProviderKind(StrEnum):
     OPENAI = "openai"
@@ -19,13 +21,18 @@ class ProviderApi(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ProviderSpec:
-    """How to reach a provider; `api_key` is a secret's reference, resolved when it is used."""
+    """How to reach a provider, and how carefully; `api_key` is a secret's reference."""
 
     name: str
     kind: ProviderKind
     base_url: str | None
     api_key: str | None
     api: ProviderApi
-    max_concurrent_calls: int
-    connect_seconds: float
-    attempt_seconds: float
+    limits: CallLimitPolicy
+    timeouts: TimeoutPolicy
+    retry: RetryPolicy
+    breaker: BreakerPolicy
+    max_answer_bytes: int
+    models_ttl_seconds: float
+    fallback: tuple[str, ...]
+    readiness_probe: bool

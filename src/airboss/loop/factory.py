@@ -3,27 +3,25 @@
 from collections.abc import Iterable
 
 from airboss.domain.agents import AgentSpec
-from airboss.domain.providers import ProviderSpec
 from airboss.loop.sdk_loop import SdkLoop
 from airboss.ports.clock import Clock
 from airboss.ports.log import Log
-from airboss.providers.models import ModelSource
-from airboss.providers.wire import ReadSecret
+from airboss.providers.models import ProviderModels
+from airboss.providers.registry import ProviderRegistry
 from airboss.tools.registry import ToolRegistry
 
 
 def build_loop(
     *,
     agents: Iterable[AgentSpec],
-    providers: Iterable[ProviderSpec],
+    providers: ProviderRegistry,
     tools: ToolRegistry,
-    read_secret: ReadSecret,
     clock: Clock,
     log: Log,
 ) -> SdkLoop:
     return SdkLoop(
         agents={agent.name: agent for agent in agents},
-        models=ModelSource(providers, read_secret),
+        models=ProviderModels(providers),
         tools=tools,
         clock=clock,
         log=log,

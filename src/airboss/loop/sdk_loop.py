@@ -17,6 +17,7 @@ from agents.tracing.provider import DefaultTraceProvider
 
 from airboss.domain.agents import AgentSpec
 from airboss.domain.errors import JobFailure
+from airboss.domain.text import well_formed
 from airboss.loop.sdk_parts import InFlight, NoModels, SeamModel, seam_tool
 from airboss.loop.seam import Seam
 from airboss.loop.settling import settled
@@ -86,10 +87,6 @@ class SdkLoop:
             raise JobFailure("provider_bad_answer", "the model's answer could not be used") from None
         return _final_text(result.final_output)
 
-    async def close(self) -> None:
-        """Close the connections to providers."""
-        await self._models.close()
-
     def _build(
         self, spec: AgentSpec, seam: Seam, in_flight: InFlight, built: dict[str, Agent[Any]]
     ) -> Agent[Any]:
@@ -99,12 +96,7 @@ class SdkLoop:
         agent = built[spec.name] = Agent(
             name=spec.name,
             instructions=spec.instructions,
-            model=SeamModel(
-                seam,
-                self._models.get(spec.provider, spec.model),
-                provider=spec.provider,
-                model=spec.model,
-            ),
+            model=SeamModel(seam, self._models.candidates(spec.provider, spec.model)),
             model_settings=_SETTINGS,
             tools=[seam_tool(seam, tool, in_flight) for tool in self._tools.pick(spec.tools)],
         )
@@ -119,4 +111,4 @@ def _as_text(value: Any) -> str:
 def _final_text(output: Any) -> str:
     if output is None:
         raise JobFailure("provider_bad_answer", "the model ended without an answer")
-    return str(output)
+    return well_formed(str(output))

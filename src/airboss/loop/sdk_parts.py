@@ -1,39 +1,59 @@
 """Models and tools in the shapes the SDK calls, each leading through the seam."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from contextlib import aclosing
 from typing import Any
 
 from agents import FunctionTool, Model, ModelProvider, ModelResponse
 from agents.tool_context import ToolContext as SdkToolContext
 from openai.types.responses import ResponseStreamEvent
 
+from airboss.domain.errors import JobFailure
 from airboss.domain.tool_names import wire_name
 from airboss.loop.calls import ModelCall, ToolCall
 from airboss.loop.seam import Seam
 from airboss.ports.tools import Tool
+from airboss.providers.models import Candidate
+
+#: While a provider has one of these, those that stand in for it are asked.
+_UNAVAILABLE = frozenset(
+    {"provider_unavailable", "provider_timeout", "provider_rate_limited", "breaker_open"}
+)
 
 
 class SeamModel(Model):
-    """A model behind the seam."""
+    """Models behind the seam: the first that is available answers."""
 
-    def __init__(self, seam: Seam, inner: Model, *, provider: str, model: str) -> None:
+    def __init__(self, seam: Seam, candidates: Sequence[Candidate]) -> None:
         self._seam = seam
-        self._inner = inner
-        self._provider = provider
-        self._model = model
+        self._candidates = candidates
 
     async def get_response(self, *args: Any, **kwargs: Any) -> ModelResponse:
         raise NotImplementedError("answers are always streamed")
 
     async def stream_response(self, *args: Any, **kwargs: Any) -> AsyncIterator[ResponseStreamEvent]:
-        call = ModelCall(self._seam.next_turn(), self._provider, self._model)
-        stream = self._seam.model(call, lambda: self._inner.stream_response(*args, **kwargs))
-        try:
-            async for event in stream:
-                yield event
-        finally:
-            await stream.aclose()
+        turn = self._seam.next_turn()
+        for candidate in self._candidates:
+            is_last = candidate is self._candidates[-1]
+            began = False
+            try:
+                async with aclosing(self._ask(turn, candidate, args, kwargs)) as stream:
+                    async for event in stream:
+                        began = True
+                        yield event
+            except JobFailure as failure:
+                # Never two voices in one answer: once a word went out, its failure is the answer's.
+                if is_last or began or failure.error.code not in _UNAVAILABLE:
+                    raise
+            else:
+                return
+
+    def _ask(
+        self, turn: int, candidate: Candidate, args: Any, kwargs: Any
+    ) -> AsyncGenerator[ResponseStreamEvent]:
+        call = ModelCall(turn, candidate.provider, candidate.model)
+        return self._seam.model(call, lambda: candidate.answers.stream_response(*args, **kwargs))
 
 
 class NoModels(ModelProvider):

@@ -19,6 +19,7 @@ from openai.types.responses import (
 from airboss.domain.event_types import EventType
 from airboss.domain.events import job_event
 from airboss.domain.jobs import AnsweredBy, Usage, preview
+from airboss.domain.text import well_formed
 from airboss.loop.calls import ModelCall, ToolCall
 from airboss.loop.deltas import DeltaCoalescer
 from airboss.ports.clock import Clock
@@ -111,7 +112,7 @@ class Seam:
                 EventType.TOOL_FAILED, call, began, code="tool_failed", preview=preview(message)
             )
             return f"error: {message}"
-        text = answer if isinstance(answer, str) else json.dumps(answer, ensure_ascii=False)
+        text = well_formed(answer if isinstance(answer, str) else json.dumps(answer, ensure_ascii=False))
         self._emit_tool_end(EventType.TOOL_ANSWERED, call, began, preview=preview(text), replayed=False)
         return text
 

@@ -1,12 +1,14 @@
 """AgentManager: the one place where jobs are spawned, cancelled, drained and asked about."""
 
 import asyncio
+import functools
 import secrets
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from typing import Any, TypeVar
 from weakref import WeakValueDictionary
 
 from airboss.domain.agents import AgentSpec
-from airboss.domain.errors import AirbossError, JobError
+from airboss.domain.errors import AirbossError, JobError, StorageUnavailableError
 from airboss.domain.event_types import EventType
 from airboss.domain.events import EventDraft
 from airboss.domain.identifiers import JobIds, is_job_id
@@ -42,6 +44,9 @@ from airboss.ports.store import (
 )
 from airboss.resilience.departures import DepartureRate
 
+T = TypeVar("T")
+_STORAGE_PAUSE_SECONDS = 1.0
+
 
 class AgentManager:
     """One per process, injected into every router."""
@@ -65,7 +70,7 @@ class AgentManager:
         self._log = log
         self._departures = DepartureRate(clock)
         self._admission = Admission(engine, self._departures, policy.queue_capacity)
-        self._timetable = Timetable(clock)
+        self._timetable = Timetable(clock, log)
         self._endings = Endings()
         self._runner = Runner(store=store, loops=loops, registry=self.registry, clock=clock, log=log)
         self._workers = WorkerPool(
@@ -75,6 +80,7 @@ class AgentManager:
         self._alarms: dict[str, Alarm] = {}
         self._key_locks: WeakValueDictionary[tuple[str, str], asyncio.Lock] = WeakValueDictionary()
         self._draining = False
+        self._changes: set[asyncio.Task[Any]] = set()
         engine.set_limits((agent.name, agent.max_concurrent_jobs) for agent in self.registry)
         bus.tap(self._endings.on_event)
 
@@ -106,8 +112,7 @@ class AgentManager:
         """Let running jobs end for so long, then hand the rest back to the queue on disk."""
         self.begin_drain()
         self._endings.release_all()
-        if not await self._workers.wait_idle(grace_seconds):
-            self.hand_back()
+        await self._workers.wait_idle(grace_seconds)
         await self.stop()
 
     def hand_back(self) -> None:
@@ -115,6 +120,9 @@ class AgentManager:
         self._runner.stop_all(StopReason.DRAIN)
 
     async def stop(self) -> None:
+        """End at once: what runs is handed back."""
+        self._workers.rest()
+        self.hand_back()
         await self._workers.stop()
         await self._timetable.stop()
 
@@ -163,6 +171,9 @@ class AgentManager:
         if self._draining:
             raise AirbossError("draining", "this node is shutting down; try another", retry_after_seconds=5)
         job = self._new_job(request, agent, principal, correlation_id)
+        return await self._to_its_end(self._take_in(job, idempotency))
+
+    async def _take_in(self, job: Job, idempotency: Idempotency | None) -> SpawnResult:
         if job.run_at_ms is not None and job.run_at_ms > self._clock.now_ms():
             spawned = await self._store.spawn(job, idempotency)
             if not spawned.replayed:
@@ -221,6 +232,9 @@ class AgentManager:
 
     async def cancel(self, job_id: str, principal: Principal) -> tuple[JobView, bool]:
         """Cancel a job; returns it and whether it is cancelled already. Raises `already_final`."""
+        return await self._to_its_end(self._cancel(job_id, principal))
+
+    async def _cancel(self, job_id: str, principal: Principal) -> tuple[JobView, bool]:
         result = None
         if is_job_id(job_id):
             result = await self._store.request_cancel(
@@ -262,10 +276,10 @@ class AgentManager:
     # -- queues -------------------------------------------------------------------------------------
 
     async def pause(self, agent: str) -> QueueView:
-        return await self._set_paused(agent, paused=True)
+        return await self._to_its_end(self._set_paused(agent, paused=True))
 
     async def resume(self, agent: str) -> QueueView:
-        return await self._set_paused(agent, paused=False)
+        return await self._to_its_end(self._set_paused(agent, paused=False))
 
     async def _set_paused(self, agent: str, *, paused: bool) -> QueueView:
         self.registry.get(agent)
@@ -369,13 +383,27 @@ class AgentManager:
             {"max_queue_wait_seconds": job.max_queue_wait_seconds},
         )
         outcome = Outcome(JobState.TIMED_OUT, error=error)
-        if await self._store.end_pending(job.id, outcome, self._clock.now_ms()) is not None:
+        try:
+            ended = await self._store.end_pending(job.id, outcome, self._clock.now_ms())
+        except StorageUnavailableError:
+            again = functools.partial(self._timetable.after, _STORAGE_PAUSE_SECONDS)
+            self._set_alarm(job, again, self._give_up)
+            return
+        if ended is not None:
             self._leave_queue(job)
 
     async def _run_entry(self, entry: QueueEntry) -> None:
         self._departures.record()
-        self._disarm(entry.job_id)
         await self._runner.run(entry.job_id)
+        # Not before the claim: while the store is away the job still waits, and may wait too long.
+        self._disarm(entry.job_id)
+
+    async def _to_its_end(self, change: Coroutine[Any, Any, T]) -> T:
+        """Make a change on disk and in memory, both, even where the caller who asked for it goes away."""
+        task = asyncio.create_task(change)
+        self._changes.add(task)
+        task.add_done_callback(self._changes.discard)
+        return await asyncio.shield(task)
 
     def _leave_queue(self, job: JobSummary) -> None:
         self._disarm(job.id)

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
@@ -19,8 +20,10 @@ from airboss.ports.log import Log
 from airboss.ports.loop import LoopLoader, Run, RunReport
 from airboss.ports.store import Store
 
-#: How long a run that was told to stop may take to clean up before it is given up on.
+#: How long a run that was told to stop may take to clean up before it is given up on; a drain has no more
+#: time than the second beyond its grace.
 _STOP_SECONDS = 5.0
+_DRAIN_STOP_SECONDS = 0.5
 
 
 class StopReason(StrEnum):
@@ -31,15 +34,17 @@ class StopReason(StrEnum):
 
 @dataclass(slots=True)
 class ActiveRun:
-    """What runs now; the first reason to stop it is the one that counts."""
+    """What runs now; the first reason to stop it is the one that counts, and none after its end."""
 
+    told: asyncio.Future[None]
     stop_reason: StopReason | None = None
     task: asyncio.Task[Any] | None = None
     report: RunReport = field(default_factory=RunReport)
 
     def stop(self, reason: StopReason) -> None:
-        if self.stop_reason is None:
+        if self.stop_reason is None and not (self.task is not None and self.task.done()):
             self.stop_reason = reason
+            self.told.set_result(None)
             if self.task is not None:
                 self.task.cancel()
 
@@ -50,14 +55,14 @@ class ClaimJournal:
     def __init__(self, store: Store, job: Job) -> None:
         self._store = store
         self._job = job
-        self._last: asyncio.Future[bool] | None = None
 
     def emit(self, drafts: Sequence[EventDraft]) -> None:
-        self._last = asyncio.ensure_future(
-            self._store.append(drafts, job_id=self._job.id, claim=self._job.claim)
-        )
         # An event that cannot be written must not end a run that can: the job's own writes tell.
-        self._last.add_done_callback(_retrieve)
+        with suppress(StorageUnavailableError):
+            appended = asyncio.ensure_future(
+                self._store.append(drafts, job_id=self._job.id, claim=self._job.claim)
+            )
+            appended.add_done_callback(_retrieve)
 
 
 def _retrieve(future: asyncio.Future[bool]) -> None:
@@ -93,8 +98,10 @@ class Runner:
 
     async def run(self, job_id: str) -> Job | None:
         """Claim a job, run it and end it; returns it as it was left, None where another had it."""
+        if job_id in self._active:
+            return None  # rung for twice: whoever has it keeps it
         # Registered before the claim: a cancel that comes right behind the claim finds the run.
-        active = self._active[job_id] = ActiveRun()
+        active = self._active[job_id] = ActiveRun(asyncio.get_running_loop().create_future())
         try:
             # Before the claim: what the first job waits for is not running time of its own.
             await self._load_loop()
@@ -132,33 +139,36 @@ class Runner:
     async def _wait(self, active: ActiveRun, task: asyncio.Task[Any], seconds: float) -> None:
         """Wait for the run; a worker that is cancelled itself hands its job back first."""
         try:
-            await asyncio.wait([task], timeout=seconds)
+            await asyncio.wait([task, active.told], timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
         except asyncio.CancelledError:
             active.stop(StopReason.DRAIN)
+        active.stop(StopReason.TIMEOUT)
         if not task.done():
-            active.stop(StopReason.TIMEOUT)
-            await asyncio.wait([task], timeout=_STOP_SECONDS)
+            drains = active.stop_reason is StopReason.DRAIN
+            # Cancelled again, the worker waits no longer, but still writes down how the job ended.
+            with suppress(asyncio.CancelledError):
+                await asyncio.wait([task], timeout=_DRAIN_STOP_SECONDS if drains else _STOP_SECONDS)
         if not task.done():
-            self._log.error("run.did_not_stop", task=task.get_name(), seconds=_STOP_SECONDS)
+            self._log.error("run.did_not_stop", task=task.get_name(), reason=active.stop_reason)
 
     def _judge(self, active: ActiveRun, job: Job) -> Outcome | None:
-        task = active.task
-        if task is not None and task.done() and not task.cancelled():
-            return self._judge_result(job, task)
+        error = _error_of(active.task)
+        if active.task is not None and active.task.done() and error is None:
+            return Outcome(JobState.COMPLETED, output=active.task.result())
+        # What a run that was told to stop raises is how it stopped, not why.
         match active.stop_reason:
             case StopReason.TIMEOUT:
                 return Outcome(JobState.TIMED_OUT, error=job_timeout(job))
             case StopReason.CANCEL:
                 return Outcome(JobState.CANCELLED, reason="cancel_requested")
-            case _:
+            case StopReason.DRAIN:
                 return None
+            case None if isinstance(error, JobFailure):
+                return Outcome(JobState.FAILED, error=error.error)
+            case None:
+                return self._broken(job, error)
 
-    def _judge_result(self, job: Job, task: asyncio.Task[Any]) -> Outcome:
-        error = task.exception()
-        if error is None:
-            return Outcome(JobState.COMPLETED, output=task.result())
-        if isinstance(error, JobFailure):
-            return Outcome(JobState.FAILED, error=error.error)
+    def _broken(self, job: Job, error: BaseException | None) -> Outcome:
         self._log.error("run.broke", job_id=job.id, correlation_id=job.correlation_id, error=error)
         return Outcome(
             JobState.FAILED, error=JobError("internal", "the server failed; its log has the details")
@@ -175,7 +185,12 @@ class Runner:
         )
         async for attempt in retrying:
             with attempt:
-                return await self._write_end(active, job, outcome, ran_seconds)
+                try:
+                    return await self._write_end(active, job, outcome, ran_seconds)
+                except (TypeError, ValueError, OverflowError) as error:
+                    # An answer that cannot be kept, like half a character: the job must end all the same.
+                    active.report = RunReport()
+                    return await self._write_end(active, job, self._broken(job, error), ran_seconds)
         return None
 
     async def _write_end(
@@ -194,6 +209,13 @@ class Runner:
             ran_seconds=ran_seconds,
         )
         return await self._store.finish(job.id, job.claim, whole, now_ms)
+
+
+def _error_of(task: asyncio.Task[Any] | None) -> BaseException | None:
+    """Return what a run raised, its own cancellation included."""
+    if task is None or not task.done():
+        return None
+    return asyncio.CancelledError() if task.cancelled() else task.exception()
 
 
 def agent_removed(agent: str) -> JobError:

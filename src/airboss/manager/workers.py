@@ -8,9 +8,11 @@ from airboss.ports.clock import Clock
 from airboss.ports.engine import Engine, QueueEntry
 from airboss.ports.log import Log
 
-#: Runs one entry; True where its job is pending again and has to be rung for.
+#: Runs one entry to the end of its attempt.
 RunEntry = Callable[[QueueEntry], Awaitable[None]]
 _STORAGE_PAUSE_SECONDS = 1.0
+#: How long work that was told to end may take to say so, before its worker is cancelled.
+_STOP_SECONDS = 0.9
 
 
 class WorkerPool:
@@ -36,6 +38,9 @@ class WorkerPool:
 
     async def start(self) -> None:
         """Take work; also after `rest`."""
+        if self._idle and not self._taking:
+            # They were told to go and have not gone yet: counted in, they would be missing later.
+            await asyncio.wait(self._idle)
         self._taking = True
         for number in range(self._size - len(self._workers)):
             worker = asyncio.create_task(self._work(), name=f"worker {number}")
@@ -56,8 +61,9 @@ class WorkerPool:
         return not running
 
     async def stop(self) -> None:
-        """End every worker; one that runs a job hands it back first."""
-        self._taking = False
+        """End every worker; one that is about to write down how its job ended is let do so."""
+        self.rest()
+        await self.wait_idle(_STOP_SECONDS)
         for worker in self._workers:
             worker.cancel()
         if self._workers:
@@ -84,5 +90,7 @@ class WorkerPool:
             self._log.warning("worker.storage_unavailable", job_id=entry.job_id, error=str(error))
             await self._clock.sleep(_STORAGE_PAUSE_SECONDS)
             self._engine.offer(entry)
+        except Exception as error:  # noqa: BLE001 - a job that breaks its worker must not cost a slot
+            self._log.error("worker.broke", job_id=entry.job_id, error=error)
         finally:
             self._engine.release(entry)

@@ -40,8 +40,6 @@ class AgentLoop(Protocol):
         """Run the agent to its answer; raises `JobFailure` where it ends without one."""
         ...
 
-    async def close(self) -> None: ...
-
 
 class LoopLoader(Protocol):
     """Gives the loop, loading what stands behind it when it is first asked."""

@@ -1,33 +1,59 @@
-"""Models by provider and name."""
+"""Models by provider and name, as the agents SDK calls them."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
 
-from agents import Model
+from agents import Model, OpenAIChatCompletionsModel, OpenAIResponsesModel
+from openai import AsyncOpenAI
 
-from airboss.domain.providers import ProviderKind, ProviderSpec
+from airboss.domain.providers import ProviderApi, ProviderKind
+from airboss.providers.guarded_model import GuardedModel
 from airboss.providers.offline.model import OfflineModel
-from airboss.providers.wire import ReadSecret, WireProvider
+from airboss.providers.registry import Provider, ProviderRegistry
 
 
-class ModelSource:
-    """Gives the model that answers for a provider; closes what it opened."""
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A model that may answer a call, and whose it is."""
 
-    def __init__(self, providers: Iterable[ProviderSpec], read_secret: ReadSecret) -> None:
-        self._specs = {provider.name: provider for provider in providers}
-        self._read_secret = read_secret
-        self._wires: dict[str, WireProvider] = {}
+    provider: str
+    model: str
+    answers: Model
 
-    def get(self, provider: str, model: str) -> Model:
-        """Return a model; raises `JobFailure` where the provider's key cannot be read."""
-        spec = self._specs[provider]
-        if spec.kind is ProviderKind.OFFLINE:
-            return OfflineModel()
-        wire = self._wires.get(provider)
-        if wire is None:
-            wire = self._wires[provider] = WireProvider(spec, self._read_secret)
-        return wire.model(model)
 
-    async def close(self) -> None:
-        for wire in self._wires.values():
-            await wire.close()
-        self._wires.clear()
+class ModelSource(Protocol):
+    """Gives the models that may answer for an agent, the first choice first."""
+
+    def candidates(self, provider: str, model: str) -> Sequence[Candidate]: ...
+
+
+class ProviderModels:
+    """Builds the models over the providers' connections and call paths."""
+
+    def __init__(self, providers: ProviderRegistry) -> None:
+        self._providers = providers
+
+    def candidates(self, provider: str, model: str) -> Sequence[Candidate]:
+        return [
+            Candidate(each.spec.name, model, _model(each, model)) for each in self._providers.chain(provider)
+        ]
+
+
+def _model(provider: Provider, name: str) -> Model:
+    if provider.spec.kind is ProviderKind.OFFLINE:
+        return OfflineModel()
+    return GuardedModel(lambda: _wire_model(provider, name), provider.path, name)
+
+
+def _wire_model(provider: Provider, name: str) -> Model:
+    """Build the SDK's model; the key is read here, once a call."""
+    client = AsyncOpenAI(
+        base_url=provider.connection.base_url,
+        api_key=provider.connection.api_key(),
+        max_retries=0,
+        http_client=provider.connection.streams(),
+    )
+    if provider.spec.api is ProviderApi.RESPONSES:
+        return OpenAIResponsesModel(model=name, openai_client=client)
+    return OpenAIChatCompletionsModel(model=name, openai_client=client)

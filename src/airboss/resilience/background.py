@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
 
 
 class Background:
@@ -26,8 +25,7 @@ class Background:
         if task is None:
             return
         task.cancel()
-        with suppress(asyncio.CancelledError):
-            await asyncio.wait([task])
+        await asyncio.wait([task])
         if not task.cancelled() and (error := task.exception()) is not None:
             raise error
 

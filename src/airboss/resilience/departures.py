@@ -15,11 +15,12 @@ class DepartureRate:
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._since = clock.monotonic()
+        self._last = clock.monotonic()
         self._departures: deque[float] = deque(maxlen=_MAX_KEPT)
 
     def record(self) -> None:
-        self._departures.append(self._clock.monotonic())
+        self._last = self._clock.monotonic()
+        self._departures.append(self._last)
 
     def retry_after_seconds(self) -> int:
         """Return when a place should come free: 1 to 300 whole seconds.
@@ -28,8 +29,9 @@ class DepartureRate:
         is the best guess.
         """
         now = self._clock.monotonic()
-        last = self._departures[-1] if self._departures else self._since
         while self._departures and self._departures[0] < now - _WINDOW_SECONDS:
             self._departures.popleft()
-        expected = (now - self._departures[0]) / len(self._departures) if self._departures else now - last
+        expected = (
+            (now - self._departures[0]) / len(self._departures) if self._departures else now - self._last
+        )
         return min(MAX_RETRY_AFTER_SECONDS, max(MIN_RETRY_AFTER_SECONDS, math.ceil(expected)))

@@ -34,8 +34,3 @@ class LazyLoop:
         loop = self._build(module)
         self._log.info("loop.loaded", seconds=round(asyncio.get_running_loop().time() - began, 3))
         return loop
-
-    async def close(self) -> None:
-        if self._loading is not None:
-            loop = await self._loading
-            await loop.close()

@@ -16,9 +16,11 @@ from airboss.manager.janitor import Janitor
 from airboss.manager.manager import AgentManager
 from airboss.ports.clock import Clock
 from airboss.ports.store import Store
+from airboss.providers.registry import ProviderRegistry
 from airboss.resilience.background import Background
 from airboss.resilience.system_clock import SystemClock
 from airboss.runtime.lazy_loop import LazyLoop
+from airboss.runtime.provider_news import ProviderNews
 from airboss.runtime.toolbox import build_tools, require_tools
 from airboss.storage.memory import MemoryStore
 from airboss.storage.sqlite.store import SqliteStore
@@ -40,12 +42,15 @@ class Runtime:
         self.engine = EmbeddedEngine()
         tools = build_tools(config)
         require_tools(config.agents, tools)
+        self._news = ProviderNews(self.store, lambda: self.metrics, self.clock)
+        self.providers = ProviderRegistry(
+            config.providers, read_secret=read_secret, clock=self.clock, watch=self._news, log=self.log
+        )
         self._loops = LazyLoop(
             lambda module: module.build_loop(
                 agents=config.agents,
-                providers=config.providers,
+                providers=self.providers,
                 tools=tools,
-                read_secret=read_secret,
                 clock=self.clock,
                 log=self.log,
             ),
@@ -103,7 +108,8 @@ class Runtime:
         await self._heart.stop()
         await self._janitor.stop()
         await self.manager.stop()
-        await self._loops.close()
+        await self.providers.close()
+        await self._news.stop()
         await self.lag.stop()
         if self._is_open:
             self._is_open = False
@@ -130,6 +136,12 @@ class Runtime:
             event_subscribers=self.bus.subscriber_count,
             events_lagged_total=self.bus.lagged_total,
             loop_lag_seconds=self.lag.seconds,
+            provider_calls_in_flight={
+                provider.spec.name: provider.path.limiter.in_flight for provider in self.providers
+            },
+            provider_calls_waiting={
+                provider.spec.name: provider.path.limiter.waiting for provider in self.providers
+            },
         )
 
 

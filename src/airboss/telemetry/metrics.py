@@ -1,10 +1,10 @@
 """Prometheus metrics. Labels come from configuration, never from callers."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import prometheus_client
-from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.process_collector import ProcessCollector
 from prometheus_client.registry import Collector
@@ -19,6 +19,7 @@ _OUTCOMES = {
     EventType.JOB_CANCELLED.value: "cancelled",
     EventType.JOB_TIMED_OUT.value: "timed_out",
 }
+_BREAKER_STATES = {"closed": 0, "half_open": 1, "open": 2}
 _WAIT_BUCKETS = (0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 10, 30, 60, 300, 900, 3600)
 _DURATION_BUCKETS = (0.001, 0.01, 0.05, 0.1, 0.5, 1, 2, 5, 10, 30, 60, 120, 300, 900, 3600)
 _REQUEST_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
@@ -34,6 +35,8 @@ class Gauges:
     event_subscribers: int
     events_lagged_total: int
     loop_lag_seconds: float
+    provider_calls_in_flight: Mapping[str, int]
+    provider_calls_waiting: Mapping[str, int]
 
 
 class Metrics:
@@ -44,28 +47,40 @@ class Metrics:
         self._read_gauges = read_gauges
         self._gauges = GaugeCollector()
         self.registry = CollectorRegistry(auto_describe=False)
-        self._jobs = Counter(
-            "airboss_jobs", "Jobs by what became of them.", ["agent", "outcome"], registry=self.registry
+        self._jobs = self._counter("airboss_jobs", "Jobs by what became of them.", "agent", "outcome")
+        self._queue_wait = self._histogram(
+            "airboss_queue_wait_seconds", "Time from being due to being started.", _WAIT_BUCKETS
         )
-        self._queue_wait = Histogram(
-            "airboss_queue_wait_seconds",
-            "Time from being due to being started.",
-            buckets=_WAIT_BUCKETS,
-            registry=self.registry,
-        )
-        self._duration = Histogram(
+        self._duration = self._histogram(
             "airboss_job_duration_seconds",
             "Running time of ended jobs over all attempts.",
-            ["agent"],
-            buckets=_DURATION_BUCKETS,
+            _DURATION_BUCKETS,
+            "agent",
+        )
+        self._provider_calls = self._counter(
+            "airboss_provider_calls",
+            "HTTP calls to providers: ok, or the code they failed with.",
+            "provider",
+            "outcome",
+        )
+        self._provider_seconds = self._histogram(
+            "airboss_provider_call_seconds",
+            "Time of HTTP calls to providers, to the end of the answer.",
+            _DURATION_BUCKETS,
+            "provider",
+        )
+        self._breakers = Gauge(
+            "airboss_breaker_state",
+            "0 closed, 1 half open, 2 open.",
+            ["provider", "model"],
             registry=self.registry,
         )
-        self._requests = Histogram(
+        self._requests = self._histogram(
             "airboss_http_request_seconds",
             "Time to answer a request, streams left out.",
-            ["method", "status"],
-            buckets=_REQUEST_BUCKETS,
-            registry=self.registry,
+            _REQUEST_BUCKETS,
+            "method",
+            "status",
         )
         self.registry.register(self._gauges)
         ProcessCollector(registry=self.registry)
@@ -73,6 +88,12 @@ class Metrics:
         for agent in self._agents:
             for outcome in _OUTCOMES.values():
                 self._jobs.labels(agent, outcome)
+
+    def _counter(self, name: str, text: str, *labels: str) -> Counter:
+        return Counter(name, text, labels, registry=self.registry)
+
+    def _histogram(self, name: str, text: str, buckets: Sequence[float], *labels: str) -> Histogram:
+        return Histogram(name, text, labels, buckets=buckets, registry=self.registry)
 
     def on_event(self, event: Event) -> None:
         outcome = _OUTCOMES.get(event.type)
@@ -85,6 +106,13 @@ class Metrics:
         self._jobs.labels(agent, outcome).inc()
         if outcome != "spawned":
             self._duration.labels(agent).observe(event.data["duration_seconds"])
+
+    def observe_provider_call(self, provider: str, outcome: str, seconds: float) -> None:
+        self._provider_calls.labels(provider, outcome).inc()
+        self._provider_seconds.labels(provider).observe(seconds)
+
+    def set_breaker_state(self, provider: str, model: str, state: str) -> None:
+        self._breakers.labels(provider, model).set(_BREAKER_STATES[state])
 
     def observe_request(self, method: str, status: int, seconds: float) -> None:
         known = method if method in ("GET", "POST", "PUT", "DELETE", "HEAD", "OPTIONS") else "other"
@@ -109,8 +137,20 @@ class GaugeCollector(Collector):
         values = self.values
         if values is None:
             return
-        yield _by_agent("airboss_jobs_running", "Jobs that run now.", values.jobs_running)
-        yield _by_agent("airboss_queue_depth", "Due pending jobs.", values.queue_depth)
+        yield _by_label("agent", "airboss_jobs_running", "Jobs that run now.", values.jobs_running)
+        yield _by_label("agent", "airboss_queue_depth", "Due pending jobs.", values.queue_depth)
+        yield _by_label(
+            "provider",
+            "airboss_provider_calls_in_flight",
+            "Calls that a provider works on now.",
+            values.provider_calls_in_flight,
+        )
+        yield _by_label(
+            "provider",
+            "airboss_provider_calls_waiting",
+            "Calls that wait for a place or for their pace.",
+            values.provider_calls_waiting,
+        )
         yield GaugeMetricFamily(
             "airboss_queue_capacity", "Due pending jobs that are accepted.", value=values.queue_capacity
         )
@@ -129,8 +169,8 @@ class GaugeCollector(Collector):
         )
 
 
-def _by_agent(name: str, text: str, values: Mapping[str, int]) -> GaugeMetricFamily:
-    family = GaugeMetricFamily(name, text, labels=["agent"])
-    for agent, value in values.items():
-        family.add_metric([agent], value)
+def _by_label(label: str, name: str, text: str, values: Mapping[str, int]) -> GaugeMetricFamily:
+    family = GaugeMetricFamily(name, text, labels=[label])
+    for labelled, value in values.items():
+        family.add_metric([labelled], value)
     return family

@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from tests.support.jobs import new_job
 
 from airboss.domain.event_types import CATALOGUE, EventType
 from airboss.domain.events import encode_data, job_event
-from tests.support.jobs import new_job
 
 MAX_BYTES = 2048
 IDENTITY = {
@@ -78,7 +78,9 @@ def test_what_cannot_be_shortened_is_left_out_and_the_identity_stays(data: dict[
 
 
 def test_half_a_character_does_not_lose_the_event() -> None:
-    decoded = json.loads(encode_data({"text": "a\ud83d", "next": "\ude00b", "whole": "\ud83d\ude00"}, MAX_BYTES))
+    decoded = json.loads(
+        encode_data({"text": "a\ud83d", "next": "\ude00b", "whole": "\ud83d\ude00"}, MAX_BYTES)
+    )
     assert decoded == {"text": "a\ufffd", "next": "\ufffdb", "whole": "😀"}
 
 

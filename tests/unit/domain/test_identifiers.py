@@ -6,9 +6,9 @@ from itertools import pairwise
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.support.clock import START_MS
 
 from airboss.domain.identifiers import JobIds, is_job_id, lowest_id_at, uuid7
-from tests.support.clock import START_MS
 
 LARGEST_JUMP_BACK_MS = 10_000
 
@@ -71,7 +71,7 @@ def test_a_clock_set_far_back_is_believed() -> None:
         "{0190b5a0-0000-7000-8000-000000000000}",
         "0190b5a0-0000-7000-8000-000000000000\n",
         "0190b5a0000070008000000000000000",
-        "٠190b5a0-0000-7000-8000-000000000000",
+        "\u0660190b5a0-0000-7000-8000-000000000000",
     ],
 )
 def test_a_malformed_id_is_none(text: str) -> None:

@@ -17,16 +17,16 @@ from hypothesis.stateful import (
     rule,
     run_state_machine_as_test,
 )
+from tests.support.clock import START_MS
+from tests.support.events import EventRecorder
+from tests.support.jobs import delta, job_id, new_job
+from tests.support.stores import ADAPTERS, kept_counts, make_store, recount
 
 from airboss.domain.errors import JobError
 from airboss.domain.event_types import EventType
 from airboss.domain.jobs import Job, Outcome
 from airboss.domain.states import EDGES, FINAL_STATES, JobState
 from airboss.ports.store import Store
-from tests.support.clock import START_MS
-from tests.support.events import EventRecorder
-from tests.support.jobs import delta, job_id, new_job
-from tests.support.stores import ADAPTERS, kept_counts, make_store, recount
 
 TARGET_OF = {edge.event.value: edge.target for edge in EDGES}
 SOURCES_OF: defaultdict[str, set[JobState | None]] = defaultdict(set)

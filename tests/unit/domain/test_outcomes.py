@@ -1,12 +1,12 @@
 """What stands when a run ends: a promise to cancel is kept, whatever the run made of it."""
 
 import pytest
+from tests.support.jobs import new_agent, new_job
 
 from airboss.domain.errors import ERROR_CODES, AirbossError, JobError
 from airboss.domain.jobs import PREVIEW_CHARACTERS, AnsweredBy, Outcome, Usage, preview
 from airboss.domain.states import FINAL_STATES, JobState
 from airboss.domain.times import rfc3339
-from tests.support.jobs import new_agent, new_job
 
 
 def outcome_of(state: JobState) -> Outcome:
@@ -56,7 +56,10 @@ def test_a_revision_follows_the_settings_of_its_agent() -> None:
 def test_an_error_carries_the_type_and_status_of_its_code() -> None:
     error = AirbossError("queue_full", "full", retry_after_seconds=4)
     assert (error.type, error.status, error.details) == ("overloaded", 429, {})
-    assert {code for code, spec in ERROR_CODES.items() if spec.status is None} >= {"worker_lost", "job_timeout"}
+    assert {code for code, spec in ERROR_CODES.items() if spec.status is None} >= {
+        "worker_lost",
+        "job_timeout",
+    }
 
 
 def test_moments_are_written_to_the_millisecond() -> None:

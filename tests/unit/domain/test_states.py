@@ -42,7 +42,7 @@ def test_legality_comes_from_the_table() -> None:
 
 def test_nothing_leaves_a_final_state() -> None:
     assert {state for state in JobState if state.is_final} == FINAL_STATES
-    assert FINAL_STATES | LIVE_STATES == set(JobState)
+    assert set(JobState) == FINAL_STATES | LIVE_STATES
     assert not FINAL_STATES & LIVE_STATES
     assert not [edge for edge in EDGES if edge.source in FINAL_STATES]
 

@@ -8,12 +8,12 @@ from itertools import groupby
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.support.clock import DEADLINE_SECONDS
+from tests.support.jobs import job_id
 
 from airboss.engines.embedded import EmbeddedEngine
 from airboss.engines.ordered import OrderedEntries
 from airboss.ports.engine import QueueEntry
-from tests.support.clock import DEADLINE_SECONDS
-from tests.support.jobs import job_id
 
 
 def entry(number: int, agent: str = "alpha", priority: int = 5, due_at_ms: int | None = None) -> QueueEntry:
@@ -116,7 +116,7 @@ async def test_a_paused_agent_starts_nothing_until_it_is_resumed() -> None:
         engine.offer(entry(number))
     for _ in range(5):
         await until_waiting(*takers)
-    assert (engine.depth(), engine.paused()) == (3, {"alpha"})
+    assert (engine.depth(), engine.paused()) == (3, frozenset({"alpha"}))
     engine.resume("alpha")
     assert {e.job_id for e in await asyncio.gather(*takers)} == {job_id(n) for n in range(3)}
     assert (engine.depth(), engine.paused()) == (0, frozenset())
@@ -164,14 +164,14 @@ queues = st.lists(
 
 
 @settings(max_examples=150, deadline=None)
-@given(queues, st.integers(0, 20), st.lists(st.integers(0, 60), max_size=10), st.sets(st.sampled_from("abcd")))
+@given(
+    queues, st.integers(0, 20), st.lists(st.integers(0, 60), max_size=10), st.sets(st.sampled_from("abcd"))
+)
 def test_positions_are_the_real_order_of_takes(
     kinds: list[tuple[str, int, int]], taken_before: int, withdrawn: list[int], paused: set[str]
 ) -> None:
     async def run() -> None:
-        entries = [
-            entry(number, agent, priority, due) for number, (agent, priority, due) in enumerate(kinds)
-        ]
+        entries = [entry(number, agent, priority, due) for number, (agent, priority, due) in enumerate(kinds)]
         engine = engine_with(*entries)
         for _ in range(min(taken_before, len(entries) - 1)):
             engine.release(await engine.take())
@@ -191,61 +191,80 @@ def test_positions_are_the_real_order_of_takes(
     asyncio.run(run())
 
 
+class Storm:
+    """Offers, takers that come and are cancelled, and releases, in any order."""
+
+    def __init__(self, seed: int) -> None:
+        self.dice = random.Random(seed)
+        self.engine = EmbeddedEngine()
+        self.engine.set_limits([("alpha", 3)])
+        self.takers: set[asyncio.Task[QueueEntry]] = set()
+        self.running: list[QueueEntry] = []
+        self.taken: Counter[str] = Counter()
+        self.offered = 0
+
+    def offer(self) -> None:
+        agent = self.dice.choice(["alpha", "beta"])
+        self.engine.offer(entry(self.offered, agent, self.dice.randrange(10)))
+        self.offered += 1
+
+    def come(self) -> None:
+        self.takers.add(asyncio.ensure_future(self.engine.take()))
+
+    def cancel(self) -> None:
+        # In the same turn of the loop as an offer: the ring may be out already.
+        if self.takers:
+            self.dice.choice(list(self.takers)).cancel()
+
+    def release(self) -> None:
+        if self.running:
+            self.engine.release(self.running.pop(self.dice.randrange(len(self.running))))
+
+    async def settle(self) -> None:
+        """Let the loop turn and see who has taken something."""
+        for _ in range(4):
+            await asyncio.sleep(0)
+        for taker in [taker for taker in self.takers if taker.done()]:
+            self.takers.remove(taker)
+            if not taker.cancelled():
+                self.taken[taker.result().job_id] += 1
+                self.running.append(taker.result())
+        assert self.engine.running().get("alpha", 0) <= 3
+
+    async def blow(self, steps: int) -> None:
+        acts = [self.offer, self.offer, self.come, self.come, self.cancel, self.release]
+        for _ in range(steps):
+            if self.dice.random() < 0.2:
+                await self.settle()
+            else:
+                self.dice.choice(acts)()
+
+    async def calm(self) -> None:
+        """Take what is left, one taker after the other: each must get something."""
+        await self.settle()
+        while self.engine.depth():
+            while self.running:
+                self.release()
+            before = self.taken.total()
+            self.come()
+            await self.settle()
+            assert self.taken.total() > before, "an entry waits and nobody is told"
+        for taker in self.takers:
+            taker.cancel()
+        await self.settle()
+        while self.running:
+            self.release()
+
+
 @pytest.mark.parametrize("seed", range(10))
 async def test_no_permit_is_lost_in_a_storm_of_cancelled_takers(seed: int) -> None:
-    dice = random.Random(seed)
-    engine = EmbeddedEngine()
-    engine.set_limits([("alpha", 3)])
-    takers: set[asyncio.Task[QueueEntry]] = set()
-    running: list[QueueEntry] = []
-    taken: Counter[str] = Counter()
-    offered = 0
-
-    def collect() -> None:
-        for taker in [taker for taker in takers if taker.done()]:
-            takers.remove(taker)
-            if not taker.cancelled():
-                item = taker.result()
-                taken[item.job_id] += 1
-                running.append(item)
-
-    for _ in range(1500):
-        match dice.randrange(7):
-            case 0 | 1:
-                engine.offer(entry(offered, dice.choice(["alpha", "beta"]), dice.randrange(10)))
-                offered += 1
-            case 2 | 3:
-                takers.add(asyncio.ensure_future(engine.take()))
-            case 4 if takers:
-                # In the same turn of the loop as an offer: the ring may be out already.
-                dice.choice(list(takers)).cancel()
-            case 5 if running:
-                engine.release(running.pop(dice.randrange(len(running))))
-            case _:
-                await asyncio.sleep(0)
-                collect()
-        assert engine.running().get("alpha", 0) <= 3
-    await asyncio.sleep(0)
-    while sum(taken.values()) < offered:
-        before = sum(taken.values())
-        takers.add(asyncio.ensure_future(engine.take()))
-        for _ in range(4):
-            await asyncio.sleep(0)
-        collect()
-        while running:
-            engine.release(running.pop())
-        for _ in range(4):
-            await asyncio.sleep(0)
-        collect()
-        assert sum(taken.values()) > before or running, "an entry waits and nobody is told"
-    assert set(taken.values()) <= {1}
-    for taker in takers:
-        taker.cancel()
-    if takers:
-        await asyncio.wait(takers)
-    while running:
-        engine.release(running.pop())
+    storm = Storm(seed)
+    await storm.blow(1500)
+    await storm.calm()
+    assert storm.taken.total() == len(storm.taken) == storm.offered
+    engine = storm.engine
     assert (engine.depth(), dict(engine.depths()), dict(engine.running())) == (0, {}, {})
+    assert storm.takers == set()
 
 
 async def test_a_taker_cancelled_with_its_ring_passes_it_on() -> None:

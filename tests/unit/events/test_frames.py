@@ -2,10 +2,11 @@
 
 import json
 
+from tests.support.jobs import new_job
+
 from airboss.domain.event_types import EventType
 from airboss.domain.events import Event, encode_data, job_event
 from airboss.events.frames import HEARTBEAT, RETRY, cloud_event_json, frame, notice
-from tests.support.jobs import new_job
 
 #: 2026-11-21T18:48:00.000Z
 MOMENT_MS = 1_795_286_880_000
@@ -69,7 +70,9 @@ def test_a_frame_is_one_event_whatever_its_text() -> None:
 def test_the_longest_event_stays_within_its_bytes() -> None:
     draft = job_event(EventType.OUTPUT_DELTA, new_job(tenant="t" * 128), MOMENT_MS, text="ж" * 100_000)
     data_json = encode_data(draft.data, 16384)
-    event = Event(10**15, "provider.breaker_half_opened", MOMENT_MS, "n" * 36, "t" * 128, "J" * 36, "a", data_json)
+    event = Event(
+        10**15, "provider.breaker_half_opened", MOMENT_MS, "n" * 36, "t" * 128, "J" * 36, "a", data_json
+    )
     assert len(cloud_event_json(event).encode()) <= 16384
 
 

@@ -6,15 +6,15 @@ from collections.abc import AsyncIterator
 from itertools import pairwise
 
 import pytest
+from tests.support.clock import DEADLINE_SECONDS, START_MS
+from tests.support.jobs import notice
 
 from airboss.domain.event_types import EventType
 from airboss.domain.events import Event
 from airboss.events.bus import EventBus
 from airboss.events.subscription import Ended, Heartbeat, Item, Lagged, Reset, Subscription
-from airboss.ports.store import Cutoffs, EventFilter
+from airboss.ports.store import Cutoffs, EventFilter, EventPage
 from airboss.storage.memory import MemoryStore
-from tests.support.clock import DEADLINE_SECONDS, START_MS
-from tests.support.jobs import notice
 
 EVERYTHING = EventFilter()
 CAPACITY = 8
@@ -29,7 +29,7 @@ class YieldingStore(MemoryStore):
         self.may_read.set()
         self.reading = asyncio.Event()
 
-    async def events(self, after, through, limit, only):
+    async def events(self, after: int, through: int | None, limit: int, only: EventFilter) -> EventPage:
         self.reading.set()
         await self.may_read.wait()
         page = await super().events(after, through, limit, only)
@@ -254,9 +254,7 @@ async def test_a_position_that_retention_removed_is_reset(bus: EventBus, store: 
         assert ids(items) == [7, 8, 9, 10]
 
 
-async def test_a_reader_that_lagged_beyond_retention_is_told_so(
-    bus: EventBus, store: YieldingStore
-) -> None:
+async def test_a_reader_that_lagged_beyond_retention_is_told_so(bus: EventBus, store: YieldingStore) -> None:
     subscription = bus.subscribe(store, EVERYTHING, after=None)
     await commit(store, 2)
     await read(subscription)
@@ -282,9 +280,7 @@ async def test_a_reset_is_not_lost_with_a_cancelled_read(bus: EventBus, store: Y
     assert ids(items) == [7, 8, 9, 10]
 
 
-async def test_a_position_ahead_of_the_log_is_taken_for_its_end(
-    bus: EventBus, store: YieldingStore
-) -> None:
+async def test_a_position_ahead_of_the_log_is_taken_for_its_end(bus: EventBus, store: YieldingStore) -> None:
     await commit(store, 3)
     subscription = bus.subscribe(store, EVERYTHING, after=1_000_000)
     assert subscription.position == 3
@@ -292,9 +288,7 @@ async def test_a_position_ahead_of_the_log_is_taken_for_its_end(
     assert ids(await read(subscription)) == [4]
 
 
-async def test_a_new_bus_continues_behind_what_the_store_holds(
-    bus: EventBus, store: YieldingStore
-) -> None:
+async def test_a_new_bus_continues_behind_what_the_store_holds(bus: EventBus, store: YieldingStore) -> None:
     await commit(store, 5)
     second = EventBus(subscriber_buffer=CAPACITY)
     second.start_after(5)

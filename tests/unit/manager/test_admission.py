@@ -3,14 +3,14 @@
 import asyncio
 
 import pytest
+from tests.support.clock import FakeClock
+from tests.support.jobs import job_id
 
 from airboss.domain.errors import AirbossError
 from airboss.engines.embedded import EmbeddedEngine
 from airboss.manager.admission import Admission
 from airboss.ports.engine import QueueEntry
 from airboss.resilience.departures import DepartureRate
-from tests.support.clock import FakeClock
-from tests.support.jobs import job_id
 
 
 def entry(number: int) -> QueueEntry:

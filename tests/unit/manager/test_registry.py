@@ -1,10 +1,10 @@
 """An unknown agent is refused with the nearest name there is."""
 
 import pytest
+from tests.support.jobs import new_agent
 
 from airboss.domain.errors import AirbossError
 from airboss.manager.registry import AgentRegistry
-from tests.support.jobs import new_agent
 
 
 def test_agents_are_found_by_name_in_the_order_of_the_settings() -> None:

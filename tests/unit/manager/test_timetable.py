@@ -4,11 +4,12 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
+from tests.support.clock import DEADLINE_SECONDS, FakeClock
+from tests.support.nodes import RecordingLog
+from tests.support.tasks import tasks_left
 
 from airboss.domain.errors import StorageUnavailableError
 from airboss.manager.timetable import Timetable
-from tests.support.clock import DEADLINE_SECONDS, FakeClock
-from tests.support.nodes import RecordingLog
 
 
 class Bell:
@@ -54,7 +55,7 @@ async def timetable(clock: FakeClock, log: RecordingLog) -> AsyncIterator[Timeta
     await timetable.start()
     yield timetable
     await timetable.stop()
-    assert asyncio.all_tasks() - before == set()
+    assert tasks_left(before) == set()
 
 
 async def test_an_alarm_rings_when_its_time_has_passed(
@@ -74,9 +75,7 @@ async def test_an_alarm_rings_when_its_time_has_passed(
     assert bell.rang == ["five", "ten"]
 
 
-async def test_an_earlier_alarm_is_not_slept_over(
-    timetable: Timetable, clock: FakeClock, bell: Bell
-) -> None:
+async def test_an_earlier_alarm_is_not_slept_over(timetable: Timetable, clock: FakeClock, bell: Bell) -> None:
     timetable.after(1000, bell.named("late"))
     await clock.someone_sleeps(1000)
     timetable.after(1, bell.named("early"))
@@ -142,9 +141,7 @@ async def test_many_alarms_that_were_cancelled_are_not_kept(timetable: Timetable
     assert timetable.pending_count < 500
 
 
-async def test_an_alarm_of_the_past_rings_at_once(
-    timetable: Timetable, clock: FakeClock, bell: Bell
-) -> None:
+async def test_an_alarm_of_the_past_rings_at_once(timetable: Timetable, clock: FakeClock, bell: Bell) -> None:
     timetable.at(clock.now_ms() - 5000, bell.named("past"))
     timetable.after(0, bell.named("now"))
     await bell.until("past", "now")

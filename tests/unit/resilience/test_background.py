@@ -3,9 +3,10 @@
 import asyncio
 
 import pytest
+from tests.support.clock import DEADLINE_SECONDS
+from tests.support.tasks import tasks_left
 
 from airboss.resilience.background import Background
-from tests.support.clock import DEADLINE_SECONDS
 
 
 class Service:
@@ -39,7 +40,7 @@ async def test_start_and_stop_are_idempotent() -> None:
         await background.stop()
         assert (service.running, service.cleaned_up, background.is_running) == (0, round_number, False)
         await background.stop()
-    assert asyncio.all_tasks() == before
+    assert tasks_left(before) == set()
 
 
 async def test_it_can_be_stopped_before_it_began() -> None:

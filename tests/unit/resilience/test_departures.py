@@ -3,9 +3,9 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.support.clock import FakeClock
 
 from airboss.resilience.departures import DepartureRate
-from tests.support.clock import FakeClock
 
 
 @pytest.fixture

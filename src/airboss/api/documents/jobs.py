@@ -1,10 +1,20 @@
 """Jobs as the API takes and shows them."""
 
 import json
+import re
 from datetime import datetime
 from typing import Annotated, Any
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, JsonValue, StrictInt, field_validator
+from pydantic import (
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    JsonValue,
+    StrictInt,
+    field_validator,
+)
 
 from airboss.domain.jobs import (
     DEFAULT_PRIORITY,
@@ -18,8 +28,21 @@ from airboss.domain.states import JobState
 from airboss.domain.times import rfc3339, to_ms
 from airboss.manager.requests import JobView, SpawnRequest, SummaryView
 
+_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 MAX_SECONDS = 366 * 24 * 3600.0
 _Seconds = Annotated[float, Field(gt=0, le=MAX_SECONDS, allow_inf_nan=False, strict=True)]
+_RFC_3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)\Z", re.ASCII)
+
+
+def _require_rfc3339(value: object) -> object:
+    # The parser behind takes a bare number for seconds since 1970.
+    if value is not None and not (isinstance(value, str) and _RFC_3339.match(value)):
+        raise ValueError("must be an RFC 3339 moment, like 2026-11-22T06:00:00Z")
+    return value
+
+
+#: A moment as callers write it, with its offset.
+Moment = Annotated[AwareDatetime, BeforeValidator(_require_rfc3339)]
 
 JOB_EXAMPLE: dict[str, Any] = {
     "id": "019a6f3e-7c1a-7000-8a3b-1f0c5d2e4b6a",
@@ -89,7 +112,7 @@ class SpawnBody(BaseModel):
     max_queue_wait_seconds: _Seconds | None = Field(
         None, description="End as timed_out when not started after so many seconds of being due."
     )
-    run_at: AwareDatetime | None = Field(None, description="Not before this moment (RFC 3339).")
+    run_at: Moment | None = Field(None, description="Not before this moment (RFC 3339).")
     metadata: dict[str, JsonValue] = Field(
         default_factory=dict, description="Kept with the job; at most 16 KB as JSON."
     )
@@ -101,17 +124,10 @@ class SpawnBody(BaseModel):
             raise ValueError("must be text or JSON, not null")
         return value
 
-    @field_validator("run_at", mode="before")
-    @classmethod
-    def _require_text(cls, value: object) -> object:
-        if value is not None and not isinstance(value, str):
-            raise ValueError("must be an RFC 3339 moment, like 2026-11-22T06:00:00Z")
-        return value
-
     @field_validator("metadata")
     @classmethod
     def _bound_metadata(cls, value: dict[str, JsonValue]) -> dict[str, JsonValue]:
-        if value and len(json.dumps(value, ensure_ascii=False).encode()) > MAX_METADATA_BYTES:
+        if len(_encode(value).encode()) > MAX_METADATA_BYTES:
             raise ValueError(f"must be at most {MAX_METADATA_BYTES} bytes as JSON")
         return value
 

@@ -1,5 +1,6 @@
 """Event streams: of everything, and of one job."""
 
+import re
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
@@ -26,6 +27,7 @@ from airboss.manager.endings import FINAL_EVENTS
 from airboss.ports.store import EventFilter
 
 _MAX_EVENT_ID = (1 << 63) - 1
+_EVENT_ID = re.compile(r"[0-9]{1,19}\Z")
 _STREAM_EXAMPLE = (
     "retry: 3000\n\nid: 1042\nevent: job.started\n"
     'data: {"specversion":"1.0","id":"1042","type":"job.started",…}\n\n'
@@ -92,7 +94,9 @@ def events_router(services: Services) -> APIRouter:
         await services.manager.get(job_id, principal)
         after = query.after or 0
         if query.cursor is not None:
-            after = int(decode_cursor("event", query.cursor))
+            after = _event_id(
+                decode_cursor("event", query.cursor), "cursor: take it as it stood in next_cursor"
+            )
         only = EventFilter(tenant=principal.scope, job_id=job_id)
         page = await services.store.events(after, None, query.limit, only)
         documents = ",".join(cloud_event_json(event) for event in page.events)
@@ -165,9 +169,14 @@ def _position(request: Request, after: int | None) -> int | None:
     last = request.headers.get("last-event-id")
     if not last:
         return after
-    if not last.isascii() or not last.isdigit() or int(last) > _MAX_EVENT_ID:
-        raise AirbossError("invalid_parameter", "Last-Event-ID: the id of an event, a whole number")
-    return int(last)
+    return _event_id(last, "Last-Event-ID: the id of an event, a whole number")
+
+
+def _event_id(text: str, advice: str) -> int:
+    """Read an event's id; raises `invalid_parameter` with the advice where it can be none."""
+    if not _EVENT_ID.match(text) or int(text) > _MAX_EVENT_ID:
+        raise AirbossError("invalid_parameter", advice)
+    return int(text)
 
 
 def _ends_with_job(item: Item) -> str | None:

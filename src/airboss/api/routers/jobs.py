@@ -6,7 +6,7 @@ import re
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Body, Query
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -15,6 +15,7 @@ from airboss.api.documents.errors import error_answers
 from airboss.api.documents.jobs import (
     JobDocument,
     JobPage,
+    Moment,
     SpawnBody,
     job_document,
     moment_ms,
@@ -53,8 +54,8 @@ class JobListQuery(BaseModel):
 
     state: list[JobState] = Field(default_factory=list, description="May be given more than once.")
     agent: str | None = Field(None, max_length=64)
-    created_after: AwareDatetime | None = None
-    created_before: AwareDatetime | None = None
+    created_after: Moment | None = None
+    created_before: Moment | None = None
     limit: int = Field(50, ge=1, le=200)
     cursor: str | None = Field(None, max_length=256, description="next_cursor of the page before.")
 
@@ -195,11 +196,14 @@ def _job_query(query: JobListQuery, scope: str | None) -> JobQuery:
 
 
 def _idempotency(request: Request, body: SpawnBody) -> Idempotency | None:
-    key = request.headers.get("idempotency-key")
-    if key is None:
+    keys = request.headers.getlist("idempotency-key")
+    if not keys:
         return None
-    if not _KEY.match(key):
-        raise AirbossError("invalid_parameter", "Idempotency-Key: 1 to 255 printable ASCII characters")
+    key = keys[0]
+    if len(keys) > 1 or not _KEY.match(key):
+        raise AirbossError(
+            "invalid_parameter", "Idempotency-Key: once, with 1 to 255 printable ASCII characters"
+        )
     canonical = json.dumps(body.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
     return Idempotency(key, hashlib.sha256(canonical.encode()).hexdigest())
 

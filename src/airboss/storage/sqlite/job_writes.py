@@ -19,6 +19,7 @@ from airboss.ports.store import (
 from airboss.storage.json_text import encode_json
 from airboss.storage.sqlite.rows import (
     INSERT_JOB,
+    IS_LIVE,
     JOB_COLUMNS,
     SUMMARY_COLUMNS,
     encode_error,
@@ -50,8 +51,8 @@ _SELECT_KEY = "SELECT body_hash, job_id FROM idempotency_keys WHERE tenant = ? A
 _INSERT_KEY = (
     "INSERT INTO idempotency_keys (tenant, key, body_hash, job_id, created_at_ms) VALUES (?, ?, ?, ?, ?)"
 )
-_SELECT_RUNNING = f"SELECT {JOB_COLUMNS} FROM jobs WHERE state = 'running'"
-_SELECT_PENDING = f"SELECT {SUMMARY_COLUMNS} FROM jobs WHERE state = 'pending' ORDER BY id"
+_SELECT_RUNNING = f"SELECT {JOB_COLUMNS} FROM jobs WHERE state = 'running' AND {IS_LIVE}"
+_SELECT_PENDING = f"SELECT {SUMMARY_COLUMNS} FROM jobs WHERE state = 'pending' AND {IS_LIVE} ORDER BY id"
 _HOLDS_CLAIM = "SELECT 1 FROM jobs WHERE id = ? AND claim = ? AND state = 'running'"
 
 

@@ -11,6 +11,7 @@ from airboss.domain.states import FINAL_STATES, LIVE_STATES, JobState
 from airboss.ports.store import EventFilter, EventPage, JobQuery
 from airboss.storage.sqlite.rows import (
     EVENT_COLUMNS,
+    IS_LIVE,
     JOB_COLUMNS,
     SUMMARY_COLUMNS,
     to_event,
@@ -20,7 +21,6 @@ from airboss.storage.sqlite.rows import (
 
 #: SQLite takes 500 terms in a compound select; each tenant and final state is one.
 _MAX_BRANCHES = 400
-_LIVE = "state IN ('pending', 'running', 'waiting')"
 _FINAL = "state IN ('completed', 'failed', 'cancelled', 'timed_out')"
 _SCAN_FACTOR = 20
 
@@ -58,7 +58,7 @@ def _branches(query: JobQuery, tenants: Sequence[str]) -> list[tuple[str, list[A
         ]
     branches = []
     if live:
-        branches.append(_branch(query, tenant=query.tenant, states=live, hint=_LIVE))
+        branches.append(_branch(query, tenant=query.tenant, states=live, hint=IS_LIVE))
     for tenant in tenants:
         branches += [_branch(query, tenant=tenant, states=[state], hint=_FINAL) for state in final]
     return branches or [_branch(query, tenant=None, states=final)]
@@ -80,9 +80,15 @@ def _branch(
     if hint is not None:
         # The partial index is only taken where its own condition is written out.
         conditions.append(hint)
+    # Left to itself, the planner may prefer the index of the tenant and walk over all its jobs.
+    source = "jobs"
+    if hint is IS_LIVE:
+        source = "jobs INDEXED BY jobs_live"
+    elif hint is _FINAL and query.agent is None:
+        source = "jobs INDEXED BY jobs_ended"
     where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
     return (
-        f"SELECT {SUMMARY_COLUMNS} FROM jobs{where} ORDER BY id DESC LIMIT ?",
+        f"SELECT {SUMMARY_COLUMNS} FROM {source}{where} ORDER BY id DESC LIMIT ?",
         [*values, query.limit],
     )
 

@@ -19,6 +19,8 @@ _SUMMARY = (
 )
 SUMMARY_COLUMNS = _SUMMARY
 JOB_COLUMNS = f"{_SUMMARY}, input, output"
+#: The condition of the partial index over live jobs, which is only used where it is written out.
+IS_LIVE = "state IN ('pending', 'running', 'waiting')"
 EVENT_COLUMNS = "id, type, time_ms, node, tenant, job_id, agent, data"
 _COLUMN_COUNT = JOB_COLUMNS.count(",") + 1
 INSERT_JOB = f"INSERT INTO jobs ({JOB_COLUMNS}) VALUES ({', '.join('?' * _COLUMN_COUNT)})"

@@ -5,6 +5,7 @@ import sqlite3
 import threading
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, TypeVar
 
@@ -159,14 +160,22 @@ class Writer:
         return _Done(answers, transaction.events, transaction.counts)
 
     def _rollback(self) -> None:
-        if self._connection.in_transaction:
-            self._connection.execute("ROLLBACK")
+        # Where the medium fails, this can fail as well; then BEGIN fails next, and that is answered.
+        with suppress(sqlite3.Error):
+            if self._connection.in_transaction:
+                self._connection.execute("ROLLBACK")
 
     def _deliver(self, done: _Done) -> None:
         """Publish, then answer: whoever acts on an answer finds its events already out."""
         self._on_counts(done.counts)
-        if done.events:
-            self._on_commit(done.events)
+        try:
+            if done.events:
+                self._on_commit(done.events)
+        finally:
+            # What is on disk is answered, whatever a listener made of its events.
+            self._answer(done)
+
+    def _answer(self, done: _Done) -> None:
         for answer in done.answers:
             if answer.future.done():
                 continue

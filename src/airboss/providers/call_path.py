@@ -1,0 +1,226 @@
+"""The one way a call takes to a provider: limits(breaker(deadline(retry(attempt))))."""
+
+import asyncio
+import random
+from collections.abc import AsyncGenerator, Callable
+from dataclasses import dataclass, field
+from typing import Any, Generic, TypeVar
+
+from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, stop_after_attempt
+
+from airboss.domain.errors import JobFailure
+from airboss.domain.providers import ProviderSpec
+from airboss.ports.clock import Clock
+from airboss.ports.provider_watch import ProviderWatch
+from airboss.providers.answer_check import AnswerCheck
+from airboss.providers.checked_transport import Attempt, current_attempt
+from airboss.providers.faults import ProviderFault, timed_out
+from airboss.resilience.breaker import Breaker, BreakerOpenError, BreakerState
+from airboss.resilience.call_limiter import CallLimiter
+from airboss.resilience.retry_budget import RetryBudget
+from airboss.resilience.retry_wait import RetryWait
+
+E = TypeVar("E")
+#: Asks the provider once; the client's errors come out as they are.
+Ask = Callable[[], AsyncGenerator[E]]
+
+
+@dataclass(frozen=True, slots=True)
+class Reading(Generic[E]):
+    """What the path has to know of a client's events and errors."""
+
+    is_output: Callable[[E], bool]
+    is_end: Callable[[E], bool]
+    fault_of: Callable[[Exception], ProviderFault | None]
+
+
+@dataclass(slots=True)
+class _Call:
+    """One logical call with its retries."""
+
+    model: str
+    began: float
+    deadline: float
+    attempts: int = 0
+    fault: ProviderFault | None = None
+
+
+@dataclass(slots=True)
+class _Opened(Generic[E]):
+    """An attempt that has begun to answer."""
+
+    attempt: Attempt
+    stream: AsyncGenerator[E]
+    deadline: float
+    head: list[E] = field(default_factory=list)
+
+
+class CallPath:
+    """One per provider: its limits, budget and breakers are shared by all jobs."""
+
+    def __init__(
+        self,
+        spec: ProviderSpec,
+        *,
+        clock: Clock,
+        watch: ProviderWatch,
+        random_unit: Callable[[], float] = random.random,
+    ) -> None:
+        self.spec = spec
+        self._clock = clock
+        self._watch = watch
+        self.limiter = CallLimiter(spec.limits, clock)
+        self._budget = RetryBudget(spec.retry, clock)
+        self._wait = RetryWait(spec.retry, random_unit)
+        self.breakers: dict[str, Breaker] = {}
+
+    async def stream(self, model: str, ask: Ask[E], reading: Reading[E]) -> AsyncGenerator[E]:
+        """Pass one logical call; raises `JobFailure` with a documented code."""
+        async with self.limiter.slot():
+            try:
+                with self._breaker(model).permit() as permit:
+                    began = self._clock.monotonic()
+                    call = _Call(model, began, began + self.spec.timeouts.total_seconds)
+                    self._budget.record_call()
+                    try:
+                        async for event in self._answer(call, ask, reading):
+                            if reading.is_end(event):
+                                # Whoever reads may stop at the end and never come back here.
+                                permit.succeed(self._clock.monotonic() - began)
+                            yield event
+                    except ProviderFault as fault:
+                        if fault.counts:
+                            permit.fail(self._clock.monotonic() - began)
+                        raise
+            except BreakerOpenError as error:
+                raise self._breaker_open(model, error) from None
+            except ProviderFault as fault:
+                raise fault.to_failure(self.spec.name) from None
+
+    async def _answer(self, call: _Call, ask: Ask[E], reading: Reading[E]) -> AsyncGenerator[E]:
+        opened = await self._open_with_retries(call, ask, reading)
+        try:
+            event: E | None
+            for event in opened.head:
+                self._notice_end(event, opened, reading)
+                yield event
+            while (event := await self._next(call, opened, reading)) is not None:
+                self._notice_end(event, opened, reading)
+                yield event
+        except ProviderFault as fault:
+            self._ended(opened.attempt, fault.code)
+            raise
+        finally:
+            await self._close(opened)
+
+    def _notice_end(self, event: E, opened: _Opened[E], reading: Reading[E]) -> None:
+        if reading.is_end(event):
+            self._ended(opened.attempt, "ok")
+
+    async def _open_with_retries(self, call: _Call, ask: Ask[E], reading: Reading[E]) -> _Opened[E]:
+        retrying = AsyncRetrying(
+            retry=retry_if_exception(lambda error: self._may_retry(call, error)),
+            stop=stop_after_attempt(self.spec.retry.max_attempts),
+            wait=lambda state: self._seconds_before(call, state),
+            sleep=self._clock.sleep,
+            reraise=True,
+        )
+        return await retrying(self._open, call, ask, reading)
+
+    async def _open(self, call: _Call, ask: Ask[E], reading: Reading[E]) -> _Opened[E]:
+        """Make one attempt and wait for its first output: until then it can be made again."""
+        call.attempts += 1
+        check = AnswerCheck(self.spec.api, self.spec.max_answer_bytes)
+        attempt = Attempt(self.spec.name, call.model, check, began=self._clock.monotonic())
+        token = current_attempt.set(attempt)
+        deadline = min(call.deadline, attempt.began + self.spec.timeouts.attempt_seconds)
+        opened = _Opened(attempt, ask(), deadline)
+        try:
+            while (event := await self._next(call, opened, reading)) is not None:
+                opened.head.append(event)
+                if reading.is_output(event) or reading.is_end(event):
+                    return opened
+            check.end()
+        except ProviderFault as fault:
+            self._ended(attempt, fault.code)
+            await self._close(opened)
+            raise
+        except BaseException:
+            await self._close(opened)
+            raise
+        finally:
+            current_attempt.reset(token)
+        return opened
+
+    async def _next(self, call: _Call, opened: _Opened[E], reading: Reading[E]) -> E | None:
+        """Wait for the next event within the deadline: a drip must not outlast it. None is the end."""
+        left_seconds = opened.deadline - self._clock.monotonic()
+        try:
+            async with asyncio.timeout(max(0.0, left_seconds)):
+                return await anext(opened.stream, None)
+        except TimeoutError:
+            total = opened.deadline >= call.deadline
+            which = (
+                f"total of {self.spec.timeouts.total_seconds:g}"
+                if total
+                else (f"{self.spec.timeouts.attempt_seconds:g}")
+            )
+            raise timed_out(f"did not answer whole within its {which} s") from None
+        except ProviderFault:
+            raise
+        except JobFailure:
+            raise
+        except Exception as error:
+            fault = reading.fault_of(error)
+            if fault is None:
+                raise
+            raise fault from error
+
+    def _may_retry(self, call: _Call, error: BaseException) -> bool:
+        """Spend a retry where it is safe, in time and in budget."""
+        if not isinstance(error, ProviderFault) or not error.is_retryable:
+            return False
+        if error.code == "provider_rate_limited":
+            self._watch.on_throttled(self.spec.name, call.model)
+        left_seconds = call.deadline - self._clock.monotonic()
+        if not self._wait.is_worth_it(error.retry_after_seconds, left_seconds):
+            if error.retry_after_seconds is not None:
+                error.code = "provider_rate_limited"
+            return False
+        return call.attempts < self.spec.retry.max_attempts and self._budget.try_spend()
+
+    def _seconds_before(self, call: _Call, state: RetryCallState) -> float:
+        error = state.outcome.exception() if state.outcome is not None else None
+        retry_after = error.retry_after_seconds if isinstance(error, ProviderFault) else None
+        left_seconds = call.deadline - self._clock.monotonic()
+        return self._wait.seconds(call.attempts, retry_after, left_seconds)
+
+    async def _close(self, opened: _Opened[Any]) -> None:
+        """Close what is open of an attempt, whoever is cancelled meanwhile."""
+        try:
+            await opened.stream.aclose()
+        finally:
+            await opened.attempt.close()
+
+    def _ended(self, attempt: Attempt, outcome: str) -> None:
+        if not attempt.is_told:
+            attempt.is_told = True
+            self._watch.on_call(self.spec.name, outcome, self._clock.monotonic() - attempt.began)
+
+    def _breaker(self, model: str) -> Breaker:
+        breaker = self.breakers.get(model)
+        if breaker is None:
+
+            def on_change(old: BreakerState, new: BreakerState) -> None:  # noqa: ARG001 - told both
+                self._watch.on_breaker(self.spec.name, model, new.value)
+
+            breaker = self.breakers[model] = Breaker(self.spec.breaker, self._clock, on_change)
+        return breaker
+
+    def _breaker_open(self, model: str, error: BreakerOpenError) -> JobFailure:
+        seconds = error.retry_after_seconds
+        return JobFailure(
+            "breaker_open",
+            f"provider '{self.spec.name}' failed too often for model '{model}' and is left alone",
+            {"provider": self.spec.name, "model": model, "retry_after_seconds": seconds},
+        )

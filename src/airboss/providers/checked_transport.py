@@ -1,0 +1,146 @@
+"""The transport under every provider client: errors in our words, answers checked, streams in our hands."""
+
+import ssl
+from collections.abc import AsyncIterator
+from contextvars import ContextVar
+from dataclasses import dataclass
+
+import httpx2
+
+from airboss.ports.clock import Clock
+from airboss.ports.log import Log
+from airboss.providers.answer_check import AnswerCheck
+from airboss.providers.faults import ProviderFault, bad_answer, fault_of_status, timed_out, unreachable
+from airboss.resilience.retry_after import parse_retry_after
+
+_OK = 200
+_LOGGED_BYTES = 300
+_EVENT_STREAM = "text/event-stream"
+
+
+@dataclass(slots=True)
+class Attempt:
+    """One HTTP call: its check, and the stream that has to be closed with it.
+
+    `began` is in seconds of the monotonic clock; `is_told` once its end has been counted.
+    """
+
+    provider: str
+    model: str
+    check: AnswerCheck
+    began: float
+    is_told: bool = False
+    stream: "CheckedStream | None" = None
+
+    async def close(self) -> None:
+        if self.stream is not None:
+            await self.stream.aclose()
+
+
+#: The attempt that the client's next request belongs to: the client libraries pass nothing through.
+current_attempt: ContextVar[Attempt] = ContextVar("current_attempt")
+
+
+class CheckedTransport(httpx2.AsyncBaseTransport):
+    """Raises `ProviderFault` for whatever is not a stream of events."""
+
+    def __init__(self, inner: httpx2.AsyncBaseTransport, clock: Clock, log: Log) -> None:
+        self._inner = inner
+        self._clock = clock
+        self._log = log
+
+    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
+        attempt = current_attempt.get()
+        try:
+            response = await self._inner.handle_async_request(request)
+        except httpx2.ConnectTimeout:
+            raise unreachable("could not be connected to in time") from None
+        except httpx2.TimeoutException:
+            raise timed_out("did not answer in time") from None
+        except (httpx2.ConnectError, ssl.SSLError):
+            raise unreachable("could not be reached") from None
+        except httpx2.TransportError:
+            raise unreachable("broke the connection before it answered") from None
+        fault = self._fault(response)
+        if fault is not None:
+            await self._log_fault(attempt, fault, request, response)
+            await response.aclose()
+            raise fault
+        assert isinstance(response.stream, httpx2.AsyncByteStream)  # noqa: S101 - an async transport's
+        attempt.stream = CheckedStream(response.stream, attempt.check)
+        response.stream = attempt.stream
+        return response
+
+    async def aclose(self) -> None:
+        await self._inner.aclose()
+
+    def _fault(self, response: httpx2.Response) -> ProviderFault | None:
+        if response.status_code != _OK:
+            return fault_of_status(
+                response.status_code, parse_retry_after(response.headers, self._clock.now_ms())
+            )
+        if not response.headers.get("content-type", "").startswith(_EVENT_STREAM):
+            return bad_answer("answered with something else than a stream of events")
+        if response.headers.get("content-encoding", "identity") != "identity":
+            return bad_answer("answered in an encoding it was not asked for")
+        return None
+
+    async def _log_fault(
+        self, attempt: Attempt, fault: ProviderFault, request: httpx2.Request, response: httpx2.Response
+    ) -> None:
+        """Keep the beginning of the answer for operators, without the key it may repeat."""
+        key = request.headers.get("authorization", "").removeprefix("Bearer ")
+        text = (await _beginning(response)).decode("utf-8", "replace")
+        self._log.warning(
+            "provider.fault",
+            provider=attempt.provider,
+            model=attempt.model,
+            code=fault.code,
+            status=response.status_code,
+            content_type=response.headers.get("content-type", "")[:100],
+            begins=text.replace(key, "***") if key else text,
+        )
+
+
+class CheckedStream(httpx2.AsyncByteStream):
+    """The bytes of an answer, each checked before it is handed on."""
+
+    def __init__(self, inner: httpx2.AsyncByteStream, check: AnswerCheck) -> None:
+        self._inner = inner
+        self._check = check
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        try:
+            async for part in self._inner:
+                self._check.feed(part)
+                yield part
+        except httpx2.TimeoutException:
+            raise timed_out("stopped in its answer") from None
+        except httpx2.TransportError:
+            # A reset behind the finish is one: what was asked for had come whole.
+            if self._check.finish_reason is None:
+                raise _broken_off(self._check) from None
+        self._check.end()
+
+    async def aclose(self) -> None:
+        await self._inner.aclose()
+
+
+def _broken_off(check: AnswerCheck) -> ProviderFault:
+    if check.has_output:
+        return bad_answer("broke off in its answer")
+    return unreachable("broke the connection before its first word")
+
+
+async def _beginning(response: httpx2.Response) -> bytes:
+    """Read a little of an answer that is refused; what it says is for the log only."""
+    read = b""
+    assert isinstance(response.stream, httpx2.AsyncByteStream)  # noqa: S101 - an async transport's
+    try:
+        async for part in response.stream:
+            read += part
+            if len(read) >= _LOGGED_BYTES:
+                break
+    except httpx2.TransportError:
+        pass
+    return read[:_LOGGED_BYTES]

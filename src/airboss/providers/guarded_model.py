@@ -1,0 +1,91 @@
+"""A wire model of the SDK behind its provider's call path."""
+
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from contextlib import aclosing
+from typing import Any, cast
+
+import openai
+from agents import Model, ModelResponse
+from agents.exceptions import ModelBehaviorError, ModelRefusalError
+from openai.types.responses import (
+    ResponseCompletedEvent,
+    ResponseFunctionCallArgumentsDeltaEvent,
+    ResponseIncompleteEvent,
+    ResponseOutputItemAddedEvent,
+    ResponseRefusalDeltaEvent,
+    ResponseStreamEvent,
+    ResponseTextDeltaEvent,
+)
+from openai.types.responses.response import IncompleteDetails
+
+from airboss.providers.call_path import CallPath, Reading
+from airboss.providers.checked_transport import current_attempt
+from airboss.providers.faults import ProviderFault, bad_answer, unreachable
+
+_OUTPUT = (
+    ResponseTextDeltaEvent,
+    ResponseFunctionCallArgumentsDeltaEvent,
+    ResponseRefusalDeltaEvent,
+    ResponseOutputItemAddedEvent,
+)
+
+
+class GuardedModel(Model):
+    """Streams answers that were checked; raises `JobFailure` with a documented code."""
+
+    def __init__(self, inner: Callable[[], Model], path: CallPath, model: str) -> None:
+        self._inner = inner
+        self._path = path
+        self._model = model
+
+    async def get_response(self, *args: Any, **kwargs: Any) -> ModelResponse:
+        raise NotImplementedError("answers are always streamed")
+
+    async def stream_response(self, *args: Any, **kwargs: Any) -> AsyncIterator[ResponseStreamEvent]:
+        def ask() -> AsyncGenerator[ResponseStreamEvent]:
+            return _asked(self._inner(), args, kwargs)
+
+        async with aclosing(self._path.stream(self._model, ask, READING)) as events:
+            async for event in events:
+                yield event
+
+
+async def _asked(inner: Model, args: Any, kwargs: Any) -> AsyncGenerator[ResponseStreamEvent]:
+    """Ask once; an answer cut by its length is a whole one that says so."""
+    attempt = current_attempt.get()
+    stream = cast("AsyncGenerator[ResponseStreamEvent]", inner.stream_response(*args, **kwargs))
+    async with aclosing(stream):
+        async for event in stream:
+            if isinstance(event, ResponseIncompleteEvent):
+                yield ResponseCompletedEvent(
+                    type="response.completed", response=event.response, sequence_number=event.sequence_number
+                )
+                return
+            if isinstance(event, ResponseCompletedEvent) and attempt.check.finish_reason == "length":
+                event.response.incomplete_details = IncompleteDetails(reason="max_output_tokens")
+            yield event
+
+
+def _fault_of(error: Exception) -> ProviderFault | None:
+    """Find our own fault under what a client library made of it, or say what its error means."""
+    below: BaseException | None = error
+    while below is not None:
+        if isinstance(below, ProviderFault):
+            return below
+        below = below.__cause__
+    if isinstance(error, openai.APIConnectionError):
+        return unreachable("broke the connection")
+    if isinstance(error, ModelRefusalError):
+        return ProviderFault("provider_rejected", "refused to answer", counts=False)
+    if isinstance(
+        error, openai.APIError | ModelBehaviorError | ValueError | TypeError | AttributeError | KeyError
+    ):
+        return bad_answer("answered what cannot be used")
+    return None
+
+
+READING: Reading[ResponseStreamEvent] = Reading(
+    is_output=lambda event: isinstance(event, _OUTPUT),
+    is_end=lambda event: isinstance(event, ResponseCompletedEvent),
+    fault_of=_fault_of,
+)
