@@ -14,6 +14,7 @@ from tests.support.stores import all_jobs, kept_counts, recount
 from airboss.domain.errors import JobError, StorageUnavailableError
 from airboss.domain.jobs import AnsweredBy, Job, Outcome, Usage
 from airboss.domain.states import FINAL_STATES, JobState
+from airboss.domain.times import rfc3339
 from airboss.ports.store import CancelVerdict, JobQuery, Store
 
 pytestmark = pytest.mark.usefixtures("recorder")
@@ -400,3 +401,31 @@ async def test_the_kept_counts_equal_a_recount_after_a_random_run(store: Store, 
     await store.recover(LATER_MS)
     assert kept_counts(store) == await recount(store)
     assert len(await all_jobs(store, JobQuery(None))) == len(jobs)
+
+
+async def test_a_reschedule_spends_the_attempt_and_waits_for_its_moment(
+    store: Store, recorder: EventRecorder
+) -> None:
+    job = await started(store, max_attempts=2)
+    error = JobError("provider_unavailable", "gone")
+    failed = Outcome(JobState.FAILED, error=error, usage=Usage(2, 10, 1), ran_seconds=1.5)
+    run_at_ms = LATER_MS + 30_000
+    waiting = await store.reschedule(job.id, job.claim, failed, run_at_ms, LATER_MS)
+    assert waiting is not None
+    assert (waiting.state, waiting.attempt, waiting.error) == (JobState.PENDING, 1, None)
+    assert (waiting.run_at_ms, waiting.due_at_ms) == (run_at_ms, run_at_ms)
+    assert (waiting.usage, waiting.spent_seconds) == (Usage(2, 10, 1), 1.5)
+    event = recorder.events[-1]
+    assert event.type == "job.retry_scheduled"
+    assert event.data["code"] == "provider_unavailable"
+    assert event.data["run_at"] == rfc3339(run_at_ms)
+    assert await store.reschedule(job.id, job.claim, failed, run_at_ms, LATER_MS) is None
+
+
+async def test_a_reschedule_keeps_the_promise_to_cancel(store: Store) -> None:
+    job = await started(store)
+    await store.request_cancel(job.id, None, "someone", LATER_MS)
+    failed = Outcome(JobState.FAILED, error=JobError("provider_unavailable", "gone"))
+    ended = await store.reschedule(job.id, job.claim, failed, LATER_MS, LATER_MS)
+    assert ended is not None
+    assert ended.state is JobState.CANCELLED

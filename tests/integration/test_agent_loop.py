@@ -5,9 +5,6 @@ import threading
 from typing import Any
 
 import pytest
-
-from airboss.domain.errors import JobFailure
-from airboss.domain.jobs import AnsweredBy, Usage
 from tests.support.clock import DEADLINE_SECONDS
 from tests.support.jobs import new_agent
 from tests.support.sdk_models import (
@@ -20,6 +17,9 @@ from tests.support.sdk_models import (
     ScriptedModel,
     bench,
 )
+
+from airboss.domain.errors import JobFailure
+from airboss.domain.jobs import AnsweredBy, Usage
 
 
 def other_tasks() -> list[asyncio.Task[Any]]:

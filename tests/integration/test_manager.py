@@ -13,6 +13,7 @@ from tests.support.loops import HeldLoop, ScriptedLoop
 from tests.support.nodes import ADMIN, CALLER, Node, running_node
 from tests.support.stores import ADAPTERS, HeldStore, kept_counts, make_store, recount
 
+from airboss.domain.agents import AgentSpec
 from airboss.domain.errors import AirbossError, JobFailure, StorageUnavailableError
 from airboss.domain.events import EventDraft
 from airboss.domain.jobs import AnsweredBy, Job, Usage
@@ -843,3 +844,52 @@ async def test_pausing_is_told_and_kept(store: HeldStore, loop: HeldLoop) -> Non
             "queue.paused",
             "queue.resumed",
         ]
+
+
+# -- failures that are tried again -----------------------------------------------------------------------
+
+
+def patient_agent() -> AgentSpec:
+    return new_agent("alpha", max_attempts=3, retry_on=("provider_unavailable",), retry_delay_seconds=30.0)
+
+
+@pytest.mark.parametrize("adapter", ADAPTERS)
+async def test_a_failure_that_the_agent_names_is_tried_again_later(adapter: str, tmp_path: Path) -> None:
+    async def fail_twice(run: Run) -> object:
+        if run.job.attempt < 3:
+            raise JobFailure("provider_unavailable", "gone")
+        return "at last"
+
+    clock = FakeClock()
+    store = make_store(adapter, tmp_path)
+    async with running_node(store, ScriptedLoop(fail_twice), agents=[patient_agent()], clock=clock) as node:
+        job = await node.spawn()
+        for times in (1, 2):
+            event = await node.recorder.seen("job.retry_scheduled", job.id, times=times)
+            assert event.data["attempt"] == times
+            waiting = await node.get(job.id)
+            assert waiting.state is JobState.PENDING
+            await clock.someone_sleeps(1.0)
+            clock.advance(30)
+        ended = await node.ended(job.id)
+        assert (ended.state, ended.output, ended.attempt) == (JobState.COMPLETED, "at last", 3)
+
+
+async def test_attempts_end_and_other_failures_are_final(store: HeldStore) -> None:
+    async def fail(run: Run) -> object:
+        code = "provider_unavailable" if run.job.input == "often" else "provider_rejected"
+        raise JobFailure(code, "no")
+
+    clock = FakeClock()
+    async with running_node(store, ScriptedLoop(fail), agents=[patient_agent()], clock=clock) as node:
+        once = await node.ended((await node.spawn(input="once")).id)
+        assert (once.state, once.attempt) == (JobState.FAILED, 1)
+        job = await node.spawn(input="often")
+        for times in (1, 2):
+            await node.recorder.seen("job.retry_scheduled", job.id, times=times)
+            await clock.someone_sleeps(1.0)
+            clock.advance(30)
+        often = await node.ended(job.id)
+        assert (often.state, often.attempt) == (JobState.FAILED, 3)
+        assert often.error is not None
+        assert often.error.code == "provider_unavailable"

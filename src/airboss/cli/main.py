@@ -15,7 +15,7 @@ from airboss.cli.serve import serve
 from airboss.config import SettingsError
 from airboss.config.runtime_config import NotBuiltError
 from airboss.ports.store import StoreOpenError
-from airboss.runtime.toolbox import UnknownToolError
+from airboss.runtime.toolbox import BadAllowlistError, UnknownToolError
 from airboss.version import VERSION
 
 SETTINGS_EXIT, FAILURE_EXIT = 2, 1
@@ -45,7 +45,7 @@ def run() -> None:
     """Run a command; a failure is one clear line and an exit code: 2 for settings, 1 for anything else."""
     try:
         app()
-    except (SettingsError, NotBuiltError, UnknownToolError) as error:
+    except (SettingsError, NotBuiltError, UnknownToolError, BadAllowlistError) as error:
         _fail(str(error), SETTINGS_EXIT)
     except (ApiError, PortTakenError, StoreOpenError) as error:
         _fail(str(error), FAILURE_EXIT)

@@ -14,6 +14,7 @@ from airboss.domain.policies import (
     FilesPolicy,
     QueuePolicy,
     RetentionPolicy,
+    WebPolicy,
 )
 from airboss.domain.provider_policies import BreakerPolicy, CallLimitPolicy, RetryPolicy, TimeoutPolicy
 from airboss.domain.providers import ProviderApi, ProviderKind, ProviderSpec
@@ -61,6 +62,7 @@ class RuntimeConfig:
     events: EventPolicy
     retention: RetentionPolicy
     files: FilesPolicy
+    web: WebPolicy
     agents: tuple[AgentSpec, ...]
     providers: tuple[ProviderSpec, ...]
     logs: LogPolicy
@@ -96,6 +98,12 @@ def to_runtime_config(settings: AppSettings, environ: Mapping[str, str], cwd: Pa
             str(cwd / settings.tools.files.root),
             settings.tools.files.max_bytes,
             settings.tools.files.writable,
+        ),
+        web=WebPolicy(
+            allowed_domains=settings.tools.web.allowed_domains,
+            allow_http=settings.tools.web.allow_http,
+            timeout_seconds=settings.tools.web.timeout_seconds,
+            max_bytes=settings.tools.web.max_bytes,
         ),
         agents=tuple(_agent(name, agent) for name, agent in _agents(settings, environ).items()),
         providers=tuple(_provider(name, provider, environ) for name, provider in settings.providers.items()),

@@ -23,7 +23,7 @@ def cloud_event_json(event: Event) -> str:
     )
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=1024)
 def frame(event: Event) -> bytes:
     """Serialise an event once for all subscribers.
 

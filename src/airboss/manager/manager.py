@@ -394,9 +394,11 @@ class AgentManager:
 
     async def _run_entry(self, entry: QueueEntry) -> None:
         self._departures.record()
-        await self._runner.run(entry.job_id)
+        job = await self._runner.run(entry.job_id)
         # Not before the claim: while the store is away the job still waits, and may wait too long.
         self._disarm(entry.job_id)
+        if job is not None and job.state is JobState.PENDING and not self._draining:
+            await self._requeue(job)
 
     async def _to_its_end(self, change: Coroutine[Any, Any, T]) -> T:
         """Make a change on disk and in memory, both, even where the caller who asked for it goes away."""

@@ -208,7 +208,22 @@ class Runner:
             answered_by=active.report.answered_by,
             ran_seconds=ran_seconds,
         )
+        agent = self._registry.find(job.agent)
+        if agent is not None and _may_start_again(job, agent, whole):
+            run_at_ms = now_ms + round(agent.retry_delay_seconds * 1000)
+            return await self._store.reschedule(job.id, job.claim, whole, run_at_ms, now_ms)
         return await self._store.finish(job.id, job.claim, whole, now_ms)
+
+
+def _may_start_again(job: Job, agent: AgentSpec, outcome: Outcome) -> bool:
+    """Tell whether the agent names this failure as one to try again, and an attempt is left."""
+    error = outcome.error
+    return (
+        outcome.state is JobState.FAILED
+        and error is not None
+        and error.code in agent.retry_on
+        and job.attempt < job.max_attempts
+    )
 
 
 def _error_of(task: asyncio.Task[Any] | None) -> BaseException | None:

@@ -164,6 +164,12 @@ class Store(Protocol):
         """Hand a running job back without spending its attempt; one promised a cancel ends cancelled."""
         ...
 
+    async def reschedule(
+        self, job_id: str, claim: int, outcome: Outcome, run_at_ms: int, now_ms: int
+    ) -> Job | None:
+        """Put a failed attempt's job back for a later start; one promised a cancel ends cancelled."""
+        ...
+
     async def end_pending(self, job_id: str, outcome: Outcome, now_ms: int) -> Job | None:
         """End a job that never got its turn; None where it is not pending any more."""
         ...

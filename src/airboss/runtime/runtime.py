@@ -21,7 +21,7 @@ from airboss.resilience.background import Background
 from airboss.resilience.system_clock import SystemClock
 from airboss.runtime.lazy_loop import LazyLoop
 from airboss.runtime.provider_news import ProviderNews
-from airboss.runtime.toolbox import build_tools, require_tools
+from airboss.runtime.toolbox import build_tools, build_web_client, require_tools
 from airboss.storage.memory import MemoryStore
 from airboss.storage.sqlite.store import SqliteStore
 from airboss.telemetry.event_log import EventLog
@@ -40,7 +40,8 @@ class Runtime:
         self.store = _store(config)
         self.bus = EventBus(subscriber_buffer=config.events.subscriber_buffer)
         self.engine = EmbeddedEngine()
-        tools = build_tools(config)
+        self._web = build_web_client(config.web)
+        tools = build_tools(config, self._web)
         require_tools(config.agents, tools)
         self._news = ProviderNews(self.store, lambda: self.metrics, self.clock)
         self.providers = ProviderRegistry(
@@ -109,6 +110,7 @@ class Runtime:
         await self._janitor.stop()
         await self.manager.stop()
         await self.providers.close()
+        await self._web.aclose()
         await self._news.stop()
         await self.lag.stop()
         if self._is_open:

@@ -6,18 +6,35 @@ from pathlib import Path
 
 from airboss.config.runtime_config import RuntimeConfig
 from airboss.domain.agents import AgentSpec
+from airboss.domain.policies import WebPolicy
+from airboss.security.guarded_client import GuardedClient
 from airboss.tools.files import ListFiles, ReadFile
 from airboss.tools.registry import ToolRegistry
 from airboss.tools.rooted import RootedFolder
+from airboss.tools.web import FetchPage
+from airboss.version import VERSION
 
 
 class UnknownToolError(Exception):
     """An agent names a tool that this server does not have."""
 
 
-def build_tools(config: RuntimeConfig) -> ToolRegistry:
+class BadAllowlistError(Exception):
+    """`tools.web.allowed_domains` holds what is no host."""
+
+
+def build_web_client(policy: WebPolicy) -> GuardedClient:
+    """Build the one client for addresses that a model names; raises `BadAllowlistError`."""
+    try:
+        return GuardedClient(policy, user_agent=f"airboss/{VERSION}")
+    except ValueError as error:
+        raise BadAllowlistError(f"tools.web.allowed_domains: {error}") from None
+
+
+def build_tools(config: RuntimeConfig, web: GuardedClient) -> ToolRegistry:
     folder = RootedFolder(Path(config.files.root))
-    return ToolRegistry([ListFiles(folder), ReadFile(folder, max_bytes=config.files.max_bytes)])
+    files = [ListFiles(folder), ReadFile(folder, max_bytes=config.files.max_bytes)]
+    return ToolRegistry([*files, FetchPage(web)])
 
 
 def require_tools(agents: Iterable[AgentSpec], tools: ToolRegistry) -> None:

@@ -122,6 +122,25 @@ class MemoryStore:
         self._move(job, handed_back, lifecycle.interrupted(handed_back, now_ms, reason))
         return handed_back
 
+    async def reschedule(
+        self, job_id: str, claim: int, outcome: Outcome, run_at_ms: int, now_ms: int
+    ) -> Job | None:
+        job = self._held(job_id, claim)
+        if job is None:
+            return None
+        if job.cancel_requested_at_ms is not None or outcome.error is None:
+            return self._end(job, outcome, now_ms)
+        rescheduled = replace(
+            job,
+            state=JobState.PENDING,
+            run_at_ms=run_at_ms,
+            spent_seconds=job.spent_seconds + outcome.ran_seconds,
+            usage=job.usage.plus(outcome.usage),
+        )
+        draft = lifecycle.retry_scheduled(rescheduled, now_ms, outcome.error.code)
+        self._move(job, rescheduled, draft)
+        return rescheduled
+
     async def end_pending(self, job_id: str, outcome: Outcome, now_ms: int) -> Job | None:
         job = self._jobs.get(job_id)
         if job is None or job.state is not JobState.PENDING:

@@ -12,6 +12,8 @@ from tests.support.clock import DEADLINE_SECONDS, FakeClock
 from airboss.domain.provider_policies import CallLimitPolicy
 from airboss.resilience.call_limiter import CallLimiter
 
+IDLE_TURNS = 6
+
 
 @dataclass
 class Caller:
@@ -72,9 +74,16 @@ class Hall:
         return [caller.task for caller in self.callers if caller.task is not None]
 
     async def settle(self) -> None:
-        """Let everybody run until they wait for something else than their turn on the loop."""
-        for _ in range(4 * len(self.callers) + 4):
+        """Let everybody run until a few turns of the loop in a row have changed nothing."""
+        idle_turns, before = 0, self._seen()
+        while idle_turns < IDLE_TURNS:
             await asyncio.sleep(0)
+            idle_turns = idle_turns + 1 if self._seen() == before else 0
+            before = self._seen()
+
+    def _seen(self) -> tuple[int, int, int, int]:
+        limiter = self.limiter
+        return len(self.entered), limiter.in_flight, limiter.waiting, len(self.clock.sleepers)
 
     async def leave_all(self) -> None:
         """Let everybody leave as they enter, and time pass while nobody can."""

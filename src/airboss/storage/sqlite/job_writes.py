@@ -46,6 +46,12 @@ _HAND_BACK = (
     "UPDATE jobs SET state = 'pending', attempt = attempt - ?, spent_seconds = spent_seconds + ?"
     f" WHERE id = ? AND claim = ? AND state = 'running' RETURNING {JOB_COLUMNS}"
 )
+_RESCHEDULE = (
+    "UPDATE jobs SET state = 'pending', run_at_ms = ?, spent_seconds = spent_seconds + ?,"
+    " usage_requests = usage_requests + ?, usage_input_tokens = usage_input_tokens + ?,"
+    " usage_output_tokens = usage_output_tokens + ?"
+    f" WHERE id = ? AND claim = ? AND state = 'running' RETURNING {JOB_COLUMNS}"
+)
 _REQUEST_CANCEL = f"UPDATE jobs SET cancel_requested_at_ms = ? WHERE id = ? RETURNING {JOB_COLUMNS}"
 _SELECT_KEY = "SELECT body_hash, job_id FROM idempotency_keys WHERE tenant = ? AND key = ?"
 _INSERT_KEY = (
@@ -133,6 +139,23 @@ def interrupt(
     job = to_job(row)
     _recount(transaction, job, JobState.RUNNING)
     transaction.record(lifecycle.interrupted(job, now_ms, reason))
+    return job
+
+
+def reschedule(
+    transaction: Transaction, job_id: str, claim: int, outcome: Outcome, run_at_ms: int, now_ms: int
+) -> Job | None:
+    before = find(transaction.connection, job_id)
+    if before is None or before.claim != claim or before.state is not JobState.RUNNING:
+        return None
+    if before.cancel_requested_at_ms is not None or outcome.error is None:
+        return _end(transaction, before, outcome, now_ms)
+    usage = outcome.usage
+    spent = (outcome.ran_seconds, usage.requests, usage.input_tokens, usage.output_tokens)
+    row = transaction.connection.execute(_RESCHEDULE, (run_at_ms, *spent, job_id, claim)).fetchone()
+    job = to_job(row)
+    _recount(transaction, job, JobState.RUNNING)
+    transaction.record(lifecycle.retry_scheduled(job, now_ms, outcome.error.code))
     return job
 
 

@@ -122,6 +122,13 @@ class SqliteStore:
             lambda transaction: job_writes.interrupt(transaction, job_id, claim, reason, ran_seconds, now_ms)
         )
 
+    async def reschedule(
+        self, job_id: str, claim: int, outcome: Outcome, run_at_ms: int, now_ms: int
+    ) -> Job | None:
+        return await self._write(
+            lambda transaction: job_writes.reschedule(transaction, job_id, claim, outcome, run_at_ms, now_ms)
+        )
+
     async def end_pending(self, job_id: str, outcome: Outcome, now_ms: int) -> Job | None:
         return await self._write(
             lambda transaction: job_writes.end_pending(transaction, job_id, outcome, now_ms)
