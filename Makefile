@@ -37,7 +37,7 @@ setup: $(VENV)/.runtime ## Set up only: leaves .venv/bin/airboss
 setup-dev: $(VENV)/.dev ## Set up for development: the tools for tests and checks too
 
 demo: setup ## Serve, run one real job, show its events and its result
-	@$(BIN)/python -m demo
+	@$(BIN)/airboss demo --config config/demo.yaml
 
 serve: setup ## Serve on 127.0.0.1:8700
 	@$(BIN)/airboss serve

@@ -33,8 +33,9 @@ def build_web_client(policy: WebPolicy) -> GuardedClient:
 
 def build_tools(config: RuntimeConfig, web: GuardedClient) -> ToolRegistry:
     folder = RootedFolder(Path(config.files.root))
-    files = [ListFiles(folder), ReadFile(folder, max_bytes=config.files.max_bytes)]
-    return ToolRegistry([*files, FetchPage(web)])
+    return ToolRegistry(
+        [ListFiles(folder), ReadFile(folder, max_bytes=config.files.max_bytes), FetchPage(web)]
+    )
 
 
 def require_tools(agents: Iterable[AgentSpec], tools: ToolRegistry) -> None:
