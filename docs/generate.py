@@ -32,7 +32,7 @@ SOURCE = DOCS.parent / "src" / "airboss"
 HEAD = (
     "<!-- Written by docs/generate.py: change the code, then run `.venv/bin/python docs/generate.py`. -->\n"
 )
-STATES_BEGIN, STATES_END = "<!-- generated: states -->\n", "<!-- end of generated -->"
+END = "<!-- end of generated -->"
 NOT_YET = "not yet"
 
 ERROR_MEANINGS = {
@@ -142,7 +142,7 @@ def pages() -> Mapping[Path, str]:
     """Return every generated page with the text it should have."""
     openapi, metrics = asyncio.run(_ask_the_application())
     reference = DOCS / "reference"
-    concepts = DOCS / "concepts.md"
+    concepts, decisions = DOCS / "concepts.md", DOCS / "adr" / "README.md"
     return {
         reference / "settings.md": HEAD + settings_page(),
         reference / "events.md": HEAD + events_page(),
@@ -150,7 +150,8 @@ def pages() -> Mapping[Path, str]:
         reference / "http.md": HEAD + http_page(openapi),
         reference / "metrics.md": HEAD + metrics_page(metrics),
         reference / "cli.md": HEAD + cli_page(),
-        concepts: with_states(concepts.read_text()),
+        concepts: _with_part(concepts.read_text(), "states", states_diagram()),
+        decisions: _with_part(decisions.read_text(), "decisions", decisions_table()),
     }
 
 
@@ -490,14 +491,24 @@ def _cell(text: str) -> str:
     return " ".join(text.split()).replace("|", "\\|")
 
 
-# -- states -----------------------------------------------------------------------------------------
+# -- parts of pages ---------------------------------------------------------------------------------
 
 
-def with_states(page: str) -> str:
-    """Return the page with the diagram of states between its markers."""
-    before, _, rest = page.partition(STATES_BEGIN)
-    _, _, after = rest.partition(STATES_END)
-    return f"{before}{STATES_BEGIN}{states_diagram()}{STATES_END}{after}"
+def _with_part(page: str, name: str, part: str) -> str:
+    """Return the page with the part between its markers."""
+    begin = f"<!-- generated: {name} -->\n"
+    before, _, rest = page.partition(begin)
+    _, _, after = rest.partition(END)
+    return f"{before}{begin}{part}{END}{after}"
+
+
+def decisions_table() -> str:
+    lines = ["| | Decision |", "|---|---|"]
+    for path in sorted((DOCS / "adr").glob("[0-9]*.md")):
+        title = path.read_text().partition("\n")[0]
+        number, _, decision = title.removeprefix("# ").partition(". ")
+        lines.append(f"| {number} | [{decision}]({path.name}) |")
+    return "\n".join([*lines, ""])
 
 
 def states_diagram() -> str:
@@ -508,7 +519,10 @@ def states_diagram() -> str:
     lines += [
         f"  {state.value} --> [*]" for state in dict.fromkeys(e.target for e in EDGES) if state.is_final
     ]
-    return "\n".join([*lines, "```", ""])
+    written = _written_events()
+    unmade = dict.fromkeys(f"`{edge.event}`" for edge in EDGES if edge.event not in written)
+    told = ["", f"Of these, this version does not make: {', '.join(unmade)}."] if unmade else []
+    return "\n".join([*lines, "```", *told, ""])
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ from tests.support.server import ServerProcess, running_server
 #: Models of the fake provider that have an agent of the same name.
 MODELS = (
     "text", "tool", "tool-forever", "hang-first", "hang-middle", "gate", "length", "no-finish", "content-filter",
-    "empty", "html", "garbage", "error-200", "surrogate", "flood-2000",
+    "empty", "html", "garbage", "error-200", "surrogate", "flood", "bulk",
     *(f"status-{status}" for status in (400, 401, 403, 404, 408, 409, 422, 429, 500, 503)),
 )  # fmt: skip
 QUEUE_CAPACITY = 20

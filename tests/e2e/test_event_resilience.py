@@ -89,8 +89,8 @@ def test_a_stop_does_not_wait_for_a_reader_that_takes_nothing(folder: Path, prov
     with running_server(folder, settings_of(provider)) as server, connection(server.url, receive_buffer=2048) as sock:
         sock.sendall(head("GET", "/v1/events?after=0", server.url))
         with server.client() as client:
-            for _ in range(10):
-                run(client, "flood-2000")
+            for _ in range(4):
+                run(client, "bulk")
         began = time.monotonic()
         assert server.stop() == 0
         assert time.monotonic() - began < 4
@@ -104,8 +104,8 @@ def test_a_slow_reader_is_told_and_misses_nothing(folder: Path, provider: FakePr
             assert b"retry: 3000" in _receive_until(sock, b"retry: 3000\n\n")
             jobs: list[dict[str, Any]] = []
             while not (lagged := _metric(client, "airboss_events_lagged_total")):
-                assert len(jobs) < 60, "the slow reader never lagged"
-                jobs.append(run(client, "flood-2000"))
+                assert len(jobs) < 30, "the slow reader never lagged"
+                jobs.append(run(client, "bulk"))
             assert lagged >= 1
             jobs.append(run(client, "quick"))
             last = jobs[-1]["id"]
@@ -120,7 +120,6 @@ def test_a_slow_reader_is_told_and_misses_nothing(folder: Path, provider: FakePr
     for notice in notices:
         assert set(notice.data) == {"missed_from", "missed_to"}
         assert notice.data["missed_from"] <= notice.data["missed_to"]
-    assert "stream.lagged" not in {frame.event for frame in others if frame.id is None} or True
 
 
 def _receive_until(sock: socket.socket, end: bytes) -> bytes:

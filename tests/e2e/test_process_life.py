@@ -44,7 +44,7 @@ def _serve(home: Path, *arguments: str, settings: str = "", **options: Any) -> t
     ("settings", "told"),
     [
         ("server:\n  prot: 8700\n", ["airboss.yaml:2", "server.prot", "port"]),
-        ("server:\n  port: many\n", ["airboss.yaml:2", "server.port", "port from 0 to 65535"]),
+        ("server:\n  max_connections: many\n", ["airboss.yaml:2", "server.max_connections", "1 or more"]),
         ("limits:\n  queue_capacity: 0\n", ["airboss.yaml:2", "limits.queue_capacity", "1 or more"]),
         ("agents:\n  a:\n    provider: nobody\n", ["airboss.yaml:3", "agents.a.provider", "nobody"]),
         ("server: [\n", ["airboss.yaml:"]),
@@ -334,8 +334,8 @@ def test_a_kept_database_is_private(folder: Path) -> None:
 def test_settings_of_the_environment_win(folder: Path) -> None:
     with running_server(
         folder, {"limits": {"queue_capacity": 3}}, {"AIRBOSS_LIMITS__QUEUE_CAPACITY": "7", "AIRBOSS_CONFIG": "airboss.yaml"}
-    ) as server:
-        assert "airboss_queue_capacity 7.0" in server.client().get("/metrics").text
+    ) as server, server.client() as client:
+        assert "airboss_queue_capacity 7.0" in client.get("/metrics").text
     assert yaml.safe_load((folder / "airboss.yaml").read_text()) == {"limits": {"queue_capacity": 3}}
 
 

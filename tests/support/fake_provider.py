@@ -9,7 +9,8 @@
 | `status-NNN` | refuses with this status and a secret in its text |
 | `no-finish`, `content-filter`, `empty`, `html`, `garbage`, `error-200`, `surrogate` | bad answers |
 | `length` | stops because the answer is as long as it may be |
-| `flood-N` | answers in N pieces |
+| `flood` | answers in 500 pieces |
+| `bulk` | answers with a megabyte and more in large pieces |
 """
 
 import asyncio
@@ -195,8 +196,10 @@ async def _body(request: dict[str, Any]) -> AsyncIterator[bytes]:
 
 
 def _pieces(model: str) -> Iterator[str]:
-    if model.startswith("flood-"):
-        yield from (f"piece {number:06d} " for number in range(int(model.removeprefix("flood-"))))
+    if model == "flood":
+        yield from (f"piece {number:06d} " for number in range(500))
+    elif model == "bulk":
+        yield from ("é" * 4000 for _ in range(150))
     else:
         yield from PIECES
 

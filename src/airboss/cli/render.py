@@ -35,7 +35,7 @@ def describe_event(event: Mapping[str, Any]) -> str:
     """Say in one line what happened."""
     known = ("job_id", "agent", "attempt", "correlation_id")
     details = " ".join(
-        f"{key}={_cell(value)[:80]}"
+        f"{key}={_one_line(value)[:80]}"
         for key, value in event["data"].items()
         if key not in known and value is not None
     )
@@ -51,8 +51,12 @@ def _echo_table(columns: Sequence[str], documents: Iterable[Mapping[str, Any]]) 
 
 
 def _short(value: Any) -> str:
-    text = " ".join(_cell(value).split())
+    text = _one_line(value)
     return text if len(text) <= _PREVIEW_CHARACTERS else f"{text[: _PREVIEW_CHARACTERS - 1]}…"
+
+
+def _one_line(value: Any) -> str:
+    return " ".join(_cell(value).split())
 
 
 def _cell(value: Any) -> str:

@@ -36,9 +36,10 @@ def serve(
 
 
 async def _serve(config: RuntimeConfig) -> None:
-    make_data_dir(config)
     resolver = SecretResolver(os.environ, Path.cwd())
     runtime = Runtime(config, lambda reference: resolver.resolve(SecretReference.parse(reference)))
+    # Behind the checks of the settings: a start that is refused leaves no trace.
+    make_data_dir(config)
     await Server(runtime, _tell).run()
 
 

@@ -2,15 +2,12 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
+from airboss.config.agents import AgentSettings
 from airboss.config.mcp import JsonSpec
 from airboss.config.paths import KeyPath
+from airboss.config.sections import Sections
 from airboss.security.secrets import REFERENCE_FORMS, is_reference
-
-if TYPE_CHECKING:
-    from airboss.config.agents import AgentSettings
-    from airboss.config.settings import AppSettings
 
 _SPEC_FORMS = ("endpoint_url", "command", "image")
 _SPEC_SECRETS = ("headers", "env")
@@ -26,7 +23,7 @@ class Inconsistency:
     depends_on: tuple[KeyPath, ...] = ()
 
 
-def inconsistencies(settings: "AppSettings") -> Iterator[Inconsistency]:
+def inconsistencies(settings: Sections) -> Iterator[Inconsistency]:
     """Yield every broken rule of otherwise valid settings."""
     yield from _server(settings)
     yield from _storage(settings)
@@ -38,7 +35,7 @@ def inconsistencies(settings: "AppSettings") -> Iterator[Inconsistency]:
         yield from _json_spec(name, spec)
 
 
-def _server(settings: "AppSettings") -> Iterator[Inconsistency]:
+def _server(settings: Sections) -> Iterator[Inconsistency]:
     server = settings.server
     certificate, key = ("server", "tls_cert_path"), ("server", "tls_key_path")
     missing = [".".join(path) for path in (certificate, key) if getattr(server, path[-1]) is None]
@@ -56,14 +53,14 @@ def _server(settings: "AppSettings") -> Iterator[Inconsistency]:
         yield Inconsistency(("server", "host"), text, (("auth", "mode"),))
 
 
-def _storage(settings: "AppSettings") -> Iterator[Inconsistency]:
+def _storage(settings: Sections) -> Iterator[Inconsistency]:
     storage = settings.storage
     if storage.replica_url is not None and not (storage.url or "").startswith("postgresql://"):
         text = "a replica needs a PostgreSQL storage.url"
         yield Inconsistency(("storage", "replica_url"), text, (("storage", "url"),))
 
 
-def _jwt(settings: "AppSettings") -> Iterator[Inconsistency]:
+def _jwt(settings: Sections) -> Iterator[Inconsistency]:
     if settings.auth.mode == "off":
         return
     jwt, section = settings.auth.jwt, ("auth", "jwt")
@@ -77,7 +74,7 @@ def _jwt(settings: "AppSettings") -> Iterator[Inconsistency]:
         yield Inconsistency((*section, "algorithms"), text, (key, jwks))
 
 
-def _providers(settings: "AppSettings") -> Iterator[Inconsistency]:
+def _providers(settings: Sections) -> Iterator[Inconsistency]:
     for name, provider in settings.providers.items():
         section = ("providers", name)
         others = [other for other in settings.providers if other != name]
@@ -91,7 +88,7 @@ def _providers(settings: "AppSettings") -> Iterator[Inconsistency]:
             yield Inconsistency(path, text + ".".join(window), (window,))
 
 
-def _agent(settings: "AppSettings", name: str, agent: "AgentSettings") -> Iterator[Inconsistency]:
+def _agent(settings: Sections, name: str, agent: AgentSettings) -> Iterator[Inconsistency]:
     section = ("agents", name)
     servers = settings.mcp.servers
     yield from _unknown(
