@@ -70,7 +70,7 @@ def test_every_reference_leads_somewhere(document: dict[str, Any]) -> None:
 
 def test_every_route_of_this_version_is_there(document: dict[str, Any]) -> None:
     routes = {(method.upper(), path) for method, path, _ in _operations(document)}
-    assert routes == {
+    assert routes >= {
         ("GET", "/"),
         ("POST", "/v1/jobs"),
         ("GET", "/v1/jobs"),

@@ -48,18 +48,19 @@ class EventStreamResponse(Response):
         self._on_close = on_close
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002
-        gone = asyncio.create_task(_wait_for_disconnect(receive))
-        streaming = asyncio.create_task(self._stream(send))
+        # One task beside the request's own, not two: there are thousands of them.
+        gone = asyncio.create_task(self._end_with_peer(receive))
         try:
-            await asyncio.wait({gone, streaming}, return_when=asyncio.FIRST_COMPLETED)
-            if streaming.done():
-                streaming.result()
+            await self._stream(send)
         finally:
-            for task in (gone, streaming):
-                task.cancel()
-            await asyncio.gather(gone, streaming, return_exceptions=True)
+            gone.cancel()
             self._bus.unsubscribe(self._subscription)
             self._on_close()
+
+    async def _end_with_peer(self, receive: Receive) -> None:
+        while (await receive())["type"] != "http.disconnect":
+            pass
+        self._subscription.end("disconnected")
 
     async def _stream(self, send: Send) -> None:
         await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
@@ -98,8 +99,3 @@ def _encode_item(item: Item) -> bytes:
             return notice("stream.end", reason=reason)
         case Heartbeat():
             return HEARTBEAT
-
-
-async def _wait_for_disconnect(receive: Receive) -> None:
-    while (await receive())["type"] != "http.disconnect":
-        pass

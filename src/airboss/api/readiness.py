@@ -1,9 +1,10 @@
 """Whether this node should be sent work."""
 
 import asyncio
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
 
+from airboss.api.checks import Check
+from airboss.api.provider_probe import ProviderProbe
 from airboss.domain.errors import StorageUnavailableError
 from airboss.manager.manager import AgentManager
 from airboss.ports.clock import Clock
@@ -13,12 +14,6 @@ from airboss.telemetry.loop_lag import LoopLag
 _PROBE_CACHE_SECONDS = 1.0
 _PROBE_TIMEOUT_SECONDS = 2.0
 _MAX_LAG_SECONDS = 1.0
-
-
-@dataclass(frozen=True, slots=True)
-class Check:
-    ok: bool
-    detail: str
 
 
 class Readiness:
@@ -32,6 +27,7 @@ class Readiness:
         lag: LoopLag,
         clock: Clock,
         is_recovered: Callable[[], bool],
+        probes: Sequence[ProviderProbe],
     ) -> None:
         self._store = store
         self._manager = manager
@@ -40,6 +36,7 @@ class Readiness:
         self._probe: asyncio.Task[Check] | None = None
         self._probed_at = 0.0
         self._is_recovered = is_recovered
+        self._probes = probes
 
     async def checks(self) -> Mapping[str, Check]:
         return {
@@ -48,6 +45,7 @@ class Readiness:
             "draining": self._draining(),
             "recovery": self._recovery(),
             "queue": self._queue(),
+            **{probe.name: await probe.check() for probe in self._probes},
         }
 
     async def _storage(self) -> Check:

@@ -8,6 +8,7 @@ from airboss.api.application import build_application
 from airboss.api.authentication import AuthOff
 from airboss.api.edge import Edge
 from airboss.api.hosts import HostGuard
+from airboss.api.provider_probe import ProviderProbe
 from airboss.api.readiness import Readiness
 from airboss.api.services import Services
 from airboss.api.tickets import Tickets
@@ -28,6 +29,11 @@ def create_app(runtime: Runtime) -> ASGIApp:
         lag=runtime.lag,
         clock=runtime.clock,
         is_recovered=lambda: runtime.is_recovered,
+        probes=[
+            ProviderProbe(provider, runtime.clock)
+            for provider in runtime.providers
+            if provider.spec.readiness_probe
+        ],
     )
     services = Services(
         manager=runtime.manager,

@@ -1,7 +1,7 @@
 """`airboss agents`: what can be spawned."""
 
-from airboss.cli.api_client import ApiClient
-from airboss.cli.options import ConfigOption, JsonOption, TokenOption, UrlOption, server_url
+from airboss.cli.connecting import connect
+from airboss.cli.options import ConfigOption, JsonOption, TokenOption, UrlOption
 from airboss.cli.render import echo_agents, echo_json
 
 
@@ -13,7 +13,7 @@ def agents(
     as_json: JsonOption = False,
 ) -> None:
     """List the agents that can be spawned."""
-    listed = ApiClient(server_url(url, config), token).get("/v1/agents")["data"]
+    listed = connect(url, token, config).get("/v1/agents")["data"]
     if as_json:
         for agent in listed:
             echo_json(agent)

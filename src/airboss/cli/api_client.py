@@ -23,7 +23,13 @@ class ApiClient:
     def __init__(self, url: str, token: str | None) -> None:
         headers = {"Authorization": f"Bearer {token}"} if token else {}
         self.url = url
-        self._http = httpx2.Client(base_url=url, headers=headers, timeout=_TIMEOUT, trust_env=False)
+        try:
+            self._http = httpx2.Client(base_url=url, headers=headers, timeout=_TIMEOUT, trust_env=False)
+        except httpx2.InvalidURL as error:
+            raise ApiError(f"'{url}' is no address of a server: {error}") from None
+
+    def close(self) -> None:
+        self._http.close()
 
     def get(self, path: str, parameters: Mapping[str, Any] | None = None) -> Any:
         return self._send("GET", path, params=_given(parameters or {}))

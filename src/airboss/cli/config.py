@@ -1,12 +1,16 @@
 """`airboss config`: check, show, schema."""
 
 import json
+import os
+from pathlib import Path
 
 import typer
 
 from airboss.cli.options import ConfigOption, JsonOption, load
+from airboss.config.runtime_config import to_runtime_config
 from airboss.config.schema import settings_schema
 from airboss.config.show import render_json, render_yaml, shown
+from airboss.runtime.toolbox import build_tools, build_web_client, require_tools
 
 config = typer.Typer(help="Check and show the settings.", no_args_is_help=True)
 
@@ -15,6 +19,9 @@ config = typer.Typer(help="Check and show the settings.", no_args_is_help=True)
 def check(config: ConfigOption = None) -> None:
     """Validate the settings; says everything that is wrong with them at once."""
     loaded = load(config)
+    # What only a start would find: tools that are not there, settings that are not served yet.
+    runtime_config = to_runtime_config(loaded.settings, os.environ, Path.cwd())
+    require_tools(runtime_config.agents, build_tools(runtime_config, build_web_client(runtime_config.web)))
     source = loaded.config_path or "the defaults and the environment"
     typer.echo(f"ok: {source}")
 

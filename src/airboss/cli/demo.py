@@ -12,8 +12,8 @@ from pathlib import Path
 
 import typer
 
-from airboss.cli.api_client import ApiClient
 from airboss.cli.jobs import watch_job
+from airboss.cli.connecting import connect
 from airboss.cli.options import ConfigOption, load
 
 _QUESTION = "How does a cancel stop the work of a running job?"
@@ -29,7 +29,7 @@ def demo(config: ConfigOption = None) -> None:
     port = _free_port(load(config).settings.server.port)
     with tempfile.TemporaryDirectory(prefix="airboss-demo-") as folder, _server(port, folder, config) as url:
         typer.echo(f"\nPOST {url}/v1/jobs  agent=offline  input={_QUESTION!r}\n")
-        client = ApiClient(url, None)
+        client = connect(url, None, config)
         job = client.post("/v1/jobs", {"agent": "offline", "input": _QUESTION})
         watch_job(client, job["id"], as_json=False)
         typer.echo(f"\nDashboard: {url}/ui/")
@@ -44,9 +44,13 @@ def _server(port: int, folder: str, config: Path | None) -> Iterator[str]:
     command = [sys.executable, "-m", "airboss", "serve", "--port", str(port), "--data-dir", folder]
     if config is not None:
         command += ["--config", str(config)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:  # noqa: S603
+    log_path = Path(folder) / "server.log"
+    with (
+        log_path.open("w") as log,
+        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True) as process,  # noqa: S603
+    ):
         try:
-            yield _read_url(process)
+            yield _read_url(process, log_path)
         except KeyboardInterrupt:
             typer.echo("\nStopping.")
         finally:
@@ -54,7 +58,7 @@ def _server(port: int, folder: str, config: Path | None) -> Iterator[str]:
             process.wait(timeout=_STOP_SECONDS)
 
 
-def _read_url(process: subprocess.Popen[str]) -> str:
+def _read_url(process: subprocess.Popen[str], log_path: Path) -> str:
     assert process.stdout is not None  # noqa: S101 - it was asked for
     told: list[str] = []
     for line in process.stdout:
@@ -62,6 +66,9 @@ def _read_url(process: subprocess.Popen[str]) -> str:
         told.append(line)
         if "Docs" in line and (found := _URL.search("".join(told))):
             return found[1]
+    for line in log_path.read_text().splitlines():
+        if line.startswith("airboss: "):
+            typer.echo(line, err=True)
     typer.echo("the server did not start; 'airboss serve' shows why", err=True)
     raise typer.Exit(1)
 

@@ -5,9 +5,9 @@ from typing import Annotated
 
 import typer
 
-from airboss.cli.api_client import ApiClient
+from airboss.cli.connecting import connect
 from airboss.cli.following import follow
-from airboss.cli.options import ConfigOption, JsonOption, TokenOption, UrlOption, server_url
+from airboss.cli.options import ConfigOption, JsonOption, TokenOption, UrlOption
 from airboss.cli.render import describe_event
 
 
@@ -25,7 +25,7 @@ def events(
     as_json: JsonOption = False,
 ) -> None:
     """Follow events until interrupted."""
-    client = ApiClient(server_url(url, config), token)
+    client = connect(url, token, config)
     parameters = {"types": types, "agent": agent, "job_id": job}
     for frame in follow(client, "/v1/events", parameters, after):
         if as_json:

@@ -7,8 +7,9 @@ from typing import Annotated, Any
 import typer
 
 from airboss.cli.api_client import ApiClient, ApiError
+from airboss.cli.connecting import connect
 from airboss.cli.following import follow
-from airboss.cli.options import ConfigOption, JsonOption, TokenOption, UrlOption, server_url
+from airboss.cli.options import ConfigOption, JsonOption, TokenOption, UrlOption
 from airboss.cli.render import describe_event, echo_job, echo_jobs, echo_json
 
 #: The job ended, but not with an answer.
@@ -35,7 +36,7 @@ def spawn(
     as_json: JsonOption = False,
 ) -> None:
     """Spawn a job."""
-    client = ApiClient(server_url(url, config), token)
+    client = connect(url, token, config)
     body: dict[str, Any] = {"agent": agent, "input": _input(text, as_json=as_json_input)}
     if timeout_seconds is not None:
         body["timeout_seconds"] = timeout_seconds
@@ -62,7 +63,7 @@ def list_jobs(
     as_json: JsonOption = False,
 ) -> None:
     """List jobs, newest first."""
-    client = ApiClient(server_url(url, config), token)
+    client = connect(url, token, config)
     page = client.get("/v1/jobs", {"state": state, "agent": agent, "limit": str(limit)})
     if as_json:
         for job in page["data"]:
@@ -81,7 +82,7 @@ def show(
     as_json: JsonOption = False,
 ) -> None:
     """Show a job with its output."""
-    job = ApiClient(server_url(url, config), token).get(f"/v1/jobs/{job_id}")
+    job = connect(url, token, config).get(f"/v1/jobs/{job_id}")
     (echo_json if as_json else echo_job)(job)
 
 
@@ -95,7 +96,7 @@ def watch(
     as_json: JsonOption = False,
 ) -> None:
     """Follow a job to its end; the exit code is 0 only if it completed."""
-    watch_job(ApiClient(server_url(url, config), token), job_id, as_json=as_json)
+    watch_job(connect(url, token, config), job_id, as_json=as_json)
 
 
 @jobs.command()
@@ -108,7 +109,7 @@ def cancel(
     as_json: JsonOption = False,
 ) -> None:
     """Cancel a job."""
-    job = ApiClient(server_url(url, config), token).post(f"/v1/jobs/{job_id}/cancel")
+    job = connect(url, token, config).post(f"/v1/jobs/{job_id}/cancel")
     if as_json:
         echo_json(job)
     else:

@@ -11,6 +11,7 @@ from airboss.cli.config import config
 from airboss.cli.demo import demo
 from airboss.cli.events import events
 from airboss.cli.jobs import jobs
+from airboss.cli.providers import providers
 from airboss.cli.serve import serve
 from airboss.config import SettingsError
 from airboss.config.runtime_config import NotBuiltError
@@ -29,6 +30,7 @@ app = typer.Typer(
 app.command()(serve)
 app.command()(events)
 app.command()(agents)
+app.command()(providers)
 app.command()(demo)
 app.add_typer(jobs, name="jobs")
 app.add_typer(config, name="config")

@@ -8,6 +8,7 @@ import typer
 
 _JOB_COLUMNS = ("id", "state", "agent", "attempt", "created_at", "input_preview")
 _AGENT_COLUMNS = ("name", "provider", "model", "running", "pending", "paused", "tools")
+_PROVIDER_COLUMNS = ("name", "kind", "api", "calls_in_flight", "calls_waiting", "breakers")
 _PREVIEW_CHARACTERS = 48
 
 
@@ -21,6 +22,18 @@ def echo_jobs(jobs: Iterable[Mapping[str, Any]]) -> None:
 
 def echo_agents(agents: Iterable[Mapping[str, Any]]) -> None:
     _echo_table(_AGENT_COLUMNS, agents)
+
+
+def echo_providers(providers: Iterable[Mapping[str, Any]]) -> None:
+    _echo_table(
+        _PROVIDER_COLUMNS,
+        (
+            provider
+            | provider["limits"]
+            | {"breakers": [f"{breaker['model']}:{breaker['state']}" for breaker in provider["breakers"]]}
+            for provider in map(dict, providers)
+        ),
+    )
 
 
 def echo_job(job: Mapping[str, Any]) -> None:
