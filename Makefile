@@ -65,5 +65,8 @@ lock: setup-dev ## Pin the dependencies again, with hashes
 	@$(COMPILE) pyproject.toml --group build -o requirements/runtime.txt
 	@$(COMPILE) pyproject.toml --group build --group dev -c requirements/runtime.txt -o requirements/dev.txt
 
+docs-reference: setup-dev ## Write the reference pages anew from the code
+	@$(BIN)/python docs/generate.py
+
 clean: ## Remove what setup and the tests made
 	@rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

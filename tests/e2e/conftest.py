@@ -21,7 +21,8 @@ QUEUE_CAPACITY = 20
 def settings_of(provider: FakeProvider) -> dict[str, Any]:
     """Settings with an agent for each model of the fake provider, and `idle`, which is kept paused."""
     agents: dict[str, Any] = {
-        model: {"provider": "fake", "model": model, "tools": ["files.list"], "max_turns": 3} for model in MODELS
+        model: {"provider": "fake", "model": model, "tools": ["files.list"], "max_turns": 3}
+        for model in MODELS
     }
     # Without tools the planner answers at once.
     offline = {"provider": "offline", "model": "planner", "tools": []}
@@ -41,9 +42,7 @@ def provider() -> Iterator[FakeProvider]:
 
 
 @pytest.fixture(scope="session")
-def busy_server(
-    tmp_path_factory: pytest.TempPathFactory, provider: FakeProvider
-) -> Iterator[ServerProcess]:
+def busy_server(tmp_path_factory: pytest.TempPathFactory, provider: FakeProvider) -> Iterator[ServerProcess]:
     """A server with the agents of `settings_of`, small limits and quick clocks."""
     settings = settings_of(provider) | {
         "limits": {"queue_capacity": QUEUE_CAPACITY},

@@ -198,7 +198,9 @@ def test_what_is_unusual_but_valid_is_taken(client: httpx2.Client, content: byte
 
 def test_metadata_of_exactly_16_kilobytes_is_taken(client: httpx2.Client) -> None:
     room = 16 * 1024 - len('{"a":""}')
-    assert client.post("/v1/jobs", json={"agent": "quick", "input": "x", "metadata": {"a": "x" * room}}).is_success
+    assert client.post(
+        "/v1/jobs", json={"agent": "quick", "input": "x", "metadata": {"a": "x" * room}}
+    ).is_success
     over = {"agent": "quick", "input": "x", "metadata": {"a": "x" * (room + 1)}}
     assert_refused(client.post("/v1/jobs", json=over), "invalid_body")
 
@@ -298,7 +300,17 @@ def test_a_compressed_body_is_a_4xx(client: httpx2.Client) -> None:
 
 
 @pytest.mark.parametrize(
-    "path", ["/v1/jobs", "/v1/agents", "/v1/events", "/v1/coord/queues", "/health/live", "/metrics", "/", "/openapi.json"]
+    "path",
+    [
+        "/v1/jobs",
+        "/v1/agents",
+        "/v1/events",
+        "/v1/coord/queues",
+        "/health/live",
+        "/metrics",
+        "/",
+        "/openapi.json",
+    ],
 )
 def test_a_get_with_a_body_is_answered(client: httpx2.Client, path: str) -> None:
     if path == "/v1/events":

@@ -36,7 +36,11 @@ _PATHS = (
 )
 _METHODS = {path: {"GET"} for path in _PATHS} | {
     "/v1/jobs": {"GET", "POST"},
-    **{path: {"POST"} for path in _PATHS if path.endswith(("/cancel", "/retry", "/pause", "/resume", "/tickets"))},
+    **{
+        path: {"POST"}
+        for path in _PATHS
+        if path.endswith(("/cancel", "/retry", "/pause", "/resume", "/tickets"))
+    },
 }
 
 
@@ -111,7 +115,9 @@ def test_an_unknown_agent_is_a_404(client: httpx2.Client) -> None:
         ("POST", "/v1/coord/queues/quikc/pause"),
         ("POST", "/v1/coord/queues/quikc/resume"),
     ):
-        assert "did you mean 'quick'" in assert_refused(client.request(method, path), "unknown_agent")["message"]
+        assert (
+            "did you mean 'quick'" in assert_refused(client.request(method, path), "unknown_agent")["message"]
+        )
 
 
 # -- request ids ------------------------------------------------------------------------------------------
@@ -150,13 +156,17 @@ def test_a_bad_request_id_is_replaced(client: httpx2.Client, request_id: bytes) 
 def test_a_foreign_host_is_refused(busy_server: ServerProcess, host: str) -> None:
     url = busy_server.url
     for method, path in (("GET", "/v1/jobs"), ("POST", "/v1/jobs"), ("GET", "/nothing"), ("GET", "/ui/")):
-        answer = exchange(url, f"{method} {path} HTTP/1.1\r\nHost: {host}\r\nContent-Length: 0\r\n\r\n".encode())
+        answer = exchange(
+            url, f"{method} {path} HTTP/1.1\r\nHost: {host}\r\nContent-Length: 0\r\n\r\n".encode()
+        )
         assert answer.status == 403, (path, answer.body)
         error = assert_error_document(answer.json, answer.headers["x-request-id"])
         assert error["code"] == "host_not_allowed"
 
 
-@pytest.mark.parametrize("host", ["localhost", "LOCALHOST", "127.0.0.1", "127.0.0.1:1", "127.1.2.3", "[::1]", "[::1]:8700"])
+@pytest.mark.parametrize(
+    "host", ["localhost", "LOCALHOST", "127.0.0.1", "127.0.0.1:1", "127.1.2.3", "[::1]", "[::1]:8700"]
+)
 def test_a_host_of_this_machine_is_let_in(busy_server: ServerProcess, host: str) -> None:
     answer = exchange(busy_server.url, f"GET /v1/agents HTTP/1.1\r\nHost: {host}\r\n\r\n".encode())
     assert answer.status == 200
@@ -197,7 +207,14 @@ def test_forwarded_headers_are_not_believed(busy_server: ServerProcess) -> None:
     url = busy_server.url
     answer = exchange(
         url,
-        head("GET", "/v1/jobs", url, "X-Forwarded-Host: evil.example", "X-Forwarded-For: 1.2.3.4", "Forwarded: host=x"),
+        head(
+            "GET",
+            "/v1/jobs",
+            url,
+            "X-Forwarded-Host: evil.example",
+            "X-Forwarded-For: 1.2.3.4",
+            "Forwarded: host=x",
+        ),
     )
     assert answer.status == 200
 
@@ -233,7 +250,9 @@ def test_forwarded_headers_are_not_believed(busy_server: ServerProcess) -> None:
         b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
         b"GET / HTTP/1.1\r\nHost: localhost\r\nX: " + b"a" * 200_000 + b"\r\n\r\n",
         b"GET /" + b"a" * 200_000 + b" HTTP/1.1\r\nHost: localhost\r\n\r\n",
-        b"GET / HTTP/1.1\r\nHost: localhost\r\n" + b"".join(b"X%d: y\r\n" % n for n in range(20_000)) + b"\r\n",
+        b"GET / HTTP/1.1\r\nHost: localhost\r\n"
+        + b"".join(b"X%d: y\r\n" % n for n in range(20_000))
+        + b"\r\n",
         b"CONNECT localhost:80 HTTP/1.1\r\nHost: localhost\r\n\r\n",
         b"OPTIONS * HTTP/1.1\r\nHost: localhost\r\n\r\n",
     ],
@@ -251,7 +270,9 @@ def test_bytes_that_are_no_good_request_are_a_4xx(busy_server: ServerProcess, da
     assert exchange(busy_server.url, head("GET", "/health/live", busy_server.url)).status == 200
 
 
-@pytest.mark.parametrize("chunk", [b"zz\r\n{}\r\n0\r\n\r\n", b"-1\r\n", b"fffffffffffffffff\r\n", b"2\r\n{}XX0\r\n\r\n"])
+@pytest.mark.parametrize(
+    "chunk", [b"zz\r\n{}\r\n0\r\n\r\n", b"-1\r\n", b"fffffffffffffffff\r\n", b"2\r\n{}XX0\r\n\r\n"]
+)
 def test_bad_chunks_are_a_4xx(busy_server: ServerProcess, chunk: bytes) -> None:
     url = busy_server.url
     request = head("POST", "/v1/jobs", url, "Transfer-Encoding: chunked", "Content-Type: application/json")
@@ -282,7 +303,11 @@ def test_pipelined_requests_are_answered_in_order(busy_server: ServerProcess) ->
         received = b""
         while received.count(b"x-request-id: ") < len(ids):
             received += sock.recv(65536)
-    found = [line.partition(b": ")[2].decode() for line in received.split(b"\r\n") if line.startswith(b"x-request-id")]
+    found = [
+        line.partition(b": ")[2].decode()
+        for line in received.split(b"\r\n")
+        if line.startswith(b"x-request-id")
+    ]
     assert found == ids
 
 
@@ -316,7 +341,9 @@ def test_expect_100_continue_is_answered_and_then_the_request(busy_server: Serve
 def test_a_body_that_does_not_arrive_is_a_408(busy_server: ServerProcess) -> None:
     url = busy_server.url
     with connection(url) as sock:
-        sock.sendall(head("POST", "/v1/jobs", url, "Content-Length: 100", "Content-Type: application/json") + b'{"a')
+        sock.sendall(
+            head("POST", "/v1/jobs", url, "Content-Length: 100", "Content-Type: application/json") + b'{"a'
+        )
         answer = read_answer(sock, "POST")
         assert answer.status == 408
         assert assert_error_document(answer.json, answer.headers["x-request-id"])["code"] == "receive_timeout"

@@ -39,13 +39,21 @@ def test_a_reader_misses_nothing_across_restarts(folder: Path, provider: FakePro
         with running_server(folder, settings) as server, server.client() as client:
             jobs.append(run(client, "quick"))
             with event_stream(server, headers={"Last-Event-ID": str(position)}) as events:
-                events.until(lambda frame: frame.data.get("subject") == jobs[-1]["id"] and frame.event == "job.completed")
+                events.until(
+                    lambda frame: (
+                        frame.data.get("subject") == jobs[-1]["id"] and frame.event == "job.completed"
+                    )
+                )
                 seen += events.ids
                 position = seen[-1]
                 # What comes while nobody reads, up to the end of the process, is told by the next one.
                 jobs.append(run(client, "tool"))
                 if life == 2:
-                    events.until(lambda frame: frame.data.get("subject") == jobs[-1]["id"] and frame.event == "job.completed")
+                    events.until(
+                        lambda frame: (
+                            frame.data.get("subject") == jobs[-1]["id"] and frame.event == "job.completed"
+                        )
+                    )
                     seen += events.ids[len(seen) and events.ids.index(position) + 1 :]
                     kept = _all_events(server)
             server.kill() if life else server.stop()
@@ -86,7 +94,10 @@ def test_every_stream_is_told_of_a_drain_and_the_stop_is_prompt(folder: Path, pr
 
 
 def test_a_stop_does_not_wait_for_a_reader_that_takes_nothing(folder: Path, provider: FakeProvider) -> None:
-    with running_server(folder, settings_of(provider)) as server, connection(server.url, receive_buffer=2048) as sock:
+    with (
+        running_server(folder, settings_of(provider)) as server,
+        connection(server.url, receive_buffer=2048) as sock,
+    ):
         sock.sendall(head("GET", "/v1/events?after=0", server.url))
         with server.client() as client:
             for _ in range(4):
@@ -111,7 +122,9 @@ def test_a_slow_reader_is_told_and_misses_nothing(folder: Path, provider: FakePr
             last = jobs[-1]["id"]
             text = _receive_until(sock, f'job.completed","subject":"{last}"'.encode())
             frames = _frames(text)
-            others = quick.until(lambda frame: frame.event == "job.completed" and frame.data["subject"] == last)
+            others = quick.until(
+                lambda frame: frame.event == "job.completed" and frame.data["subject"] == last
+            )
     ids = [frame.id for frame in frames if frame.id is not None]
     assert ids == [frame.id for frame in others if frame.id is not None]
     assert ids == sorted(set(ids))

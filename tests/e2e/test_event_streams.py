@@ -23,7 +23,9 @@ def _page(client: httpx2.Client, job: dict[str, Any], **parameters: Any) -> dict
     return page
 
 
-def test_frames_have_exactly_the_form_of_the_contract(client: httpx2.Client, busy_server: ServerProcess) -> None:
+def test_frames_have_exactly_the_form_of_the_contract(
+    client: httpx2.Client, busy_server: ServerProcess
+) -> None:
     job = run(client, "quick")
     with event_stream(busy_server, job["links"]["events"]) as events:
         events.until_end()
@@ -68,7 +70,15 @@ def test_every_event_of_a_run_with_a_tool_carries_its_fields(
         "job.spawned": {"priority"},
         "job.started": {"queue_wait_seconds", "resumed_steps"},
         "model.called": {"provider", "model", "step"},
-        "model.answered": {"provider", "model", "step", "usage", "duration_seconds", "replayed", "finish_reason"},
+        "model.answered": {
+            "provider",
+            "model",
+            "step",
+            "usage",
+            "duration_seconds",
+            "replayed",
+            "finish_reason",
+        },
         "tool.called": {"tool", "call_id", "step"},
         "tool.answered": {"tool", "call_id", "step", "duration_seconds", "preview", "replayed"},
         "output.delta": {"text", "step", "offset"},
@@ -190,7 +200,9 @@ def test_types_may_be_given_more_than_once(client: httpx2.Client, busy_server: S
     job = run(client, "quick")
     with (
         busy_server.client() as other,
-        other.stream("GET", f"/v1/events?types=job.started&types=job.completed&after=0&job_id={job['id']}") as answer,
+        other.stream(
+            "GET", f"/v1/events?types=job.started&types=job.completed&after=0&job_id={job['id']}"
+        ) as answer,
     ):
         text = ""
         for piece in answer.iter_text():
@@ -328,7 +340,9 @@ def test_a_last_event_id_out_of_form_is_a_422(client: httpx2.Client, last: str) 
 @pytest.mark.parametrize(
     "parameters", [{"cursor": "x"}, {"cursor": "ZXZlbnQ6eA"}, {"cursor": "ZXZlbnQ6LTE"}, {"cursor": "ZXZlbnQ6OTk5OTk5OTk5OTk5OTk5OTk5OTk5OTk"}, {"limit": 0}, {"limit": 201}, {"after": -1}]
 )  # fmt: skip
-def test_pages_of_events_refuse_what_is_out_of_form(client: httpx2.Client, parameters: dict[str, Any]) -> None:
+def test_pages_of_events_refuse_what_is_out_of_form(
+    client: httpx2.Client, parameters: dict[str, Any]
+) -> None:
     job = run(client, "quick")
     assert_refused(client.get(job["links"]["events"], params=parameters), "invalid_parameter")
 

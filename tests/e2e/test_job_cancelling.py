@@ -76,7 +76,9 @@ def test_a_cancel_that_meets_the_start_wins_or_is_told(client: httpx2.Client) ->
         answer = client.post(job["links"]["cancel"])
         state = ended(client, job["id"])["state"]
         assert (answer.status_code, state) in ((200, "cancelled"), (202, "cancelled"), (409, "completed"))
-        final = [kind for kind in event_types(client, job["id"]) if kind in ("job.completed", "job.cancelled")]
+        final = [
+            kind for kind in event_types(client, job["id"]) if kind in ("job.completed", "job.cancelled")
+        ]
         assert final == [f"job.{state}"]
 
 

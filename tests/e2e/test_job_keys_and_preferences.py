@@ -80,7 +80,9 @@ def test_keys_of_every_allowed_length_work(client: httpx2.Client, key: str) -> N
 
 def test_a_refused_spawn_does_not_use_its_key_up(client: httpx2.Client) -> None:
     headers = {"Idempotency-Key": "refused at first"}
-    assert_refused(client.post("/v1/jobs", json={**_BODY, "agent": "nobody"}, headers=headers), "unknown_agent")
+    assert_refused(
+        client.post("/v1/jobs", json={**_BODY, "agent": "nobody"}, headers=headers), "unknown_agent"
+    )
     answer = client.post("/v1/jobs", json=_BODY, headers=headers)
     assert answer.status_code == 202
     client.post(answer.json()["links"]["cancel"])
@@ -106,9 +108,7 @@ def test_a_replay_is_answered_while_the_queue_is_full(client: httpx2.Client) -> 
 def test_200_spawns_at_once_with_one_key_make_one_job(busy_server: ServerProcess) -> None:
     headers = {"Idempotency-Key": "two hundred at once"}
     with busy_server.client() as client, ThreadPoolExecutor(40) as pool:
-        answers = list(
-            pool.map(lambda _: client.post("/v1/jobs", json=_BODY, headers=headers), range(200))
-        )
+        answers = list(pool.map(lambda _: client.post("/v1/jobs", json=_BODY, headers=headers), range(200)))
         assert {answer.status_code for answer in answers} == {202}
         assert len({answer.json()["id"] for answer in answers}) == 1
         assert sum("idempotent-replayed" not in answer.headers for answer in answers) == 1
@@ -148,7 +148,9 @@ def test_prefer_wait_of_more_than_60_seconds_is_a_422(client: httpx2.Client, val
     assert_refused(client.post("/v1/jobs", json=_BODY, headers={"Prefer": value}), "invalid_parameter")
 
 
-@pytest.mark.parametrize("value", ["", "wait", "wait=", "wait=x", "wait=-1", "respond-async", "handling=lenient", "await=5"])
+@pytest.mark.parametrize(
+    "value", ["", "wait", "wait=", "wait=x", "wait=-1", "respond-async", "handling=lenient", "await=5"]
+)
 def test_other_preferences_are_passed_over(client: httpx2.Client, value: str) -> None:
     """RFC 7240: a server ignores what it does not know."""
     answer = client.post("/v1/jobs", json=_BODY, headers={"Prefer": value})

@@ -112,7 +112,9 @@ def test_a_job_that_waits_has_every_field(client: httpx2.Client) -> None:
     client.post(job["links"]["cancel"]).raise_for_status()
 
 
-@pytest.mark.parametrize("value", ["", "text", 0, 1.5, True, [], [1, {"a": None}], {}, {"a": {"b": ["é", "\U0001f4a9"]}}])
+@pytest.mark.parametrize(
+    "value", ["", "text", 0, 1.5, True, [], [1, {"a": None}], {}, {"a": {"b": ["é", "\U0001f4a9"]}}]
+)
 def test_input_is_any_json_and_comes_back_as_it_was(client: httpx2.Client, value: Any) -> None:
     job = client.post("/v1/jobs", json={"agent": "quick", "input": value}).json()
     shown = ended(client, job["id"])
@@ -128,7 +130,9 @@ def test_a_list_shows_a_preview_of_200_characters(client: httpx2.Client) -> None
 
 
 def test_spawn_answers_202_with_a_location(client: httpx2.Client) -> None:
-    answer = client.post("/v1/jobs", json={"agent": "quick", "input": "x"}, headers={"X-Request-ID": "my.id-1"})
+    answer = client.post(
+        "/v1/jobs", json={"agent": "quick", "input": "x"}, headers={"X-Request-ID": "my.id-1"}
+    )
     assert answer.status_code == 202
     assert answer.headers["location"] == f"/v1/jobs/{answer.json()['id']}"
     assert answer.headers["x-request-id"] == "my.id-1"
@@ -154,7 +158,9 @@ def test_cancel_of_a_job_that_ended_is_a_409(client: httpx2.Client) -> None:
 
 
 def test_retry_makes_a_new_job_of_the_same(client: httpx2.Client) -> None:
-    first = run(client, "text", timeout_seconds=12, priority=8, metadata={"a": [1]}, max_queue_wait_seconds=60)
+    first = run(
+        client, "text", timeout_seconds=12, priority=8, metadata={"a": [1]}, max_queue_wait_seconds=60
+    )
     answer = client.post(f"{first['links']['self']}/retry")
     assert answer.status_code == 202
     second = answer.json()

@@ -31,9 +31,7 @@ def test_a_moment_that_has_passed_is_now(client: httpx2.Client) -> None:
     done = ended(client, job["id"])
     assert done["state"] == "completed"
     started = next(
-        event
-        for event in client.get(job["links"]["events"]).json()["data"]
-        if event["type"] == "job.started"
+        event for event in client.get(job["links"]["events"]).json()["data"] if event["type"] == "job.started"
     )
     assert 0 <= started["data"]["queue_wait_seconds"] < 60
 
@@ -111,6 +109,9 @@ def test_waiting_is_no_running_time(client: httpx2.Client, provider: FakeProvide
     spawn(client, "single")
     provider.wait_called("gate", calls + 1)
     second = spawn(client, "single", timeout_seconds=0.4)
-    assert client.get(f"{second['links']['self']}/wait", params={"timeout_seconds": 0.6}).json()["state"] == "pending"
+    assert (
+        client.get(f"{second['links']['self']}/wait", params={"timeout_seconds": 0.6}).json()["state"]
+        == "pending"
+    )
     provider.open_gate()
     assert ended(client, second["id"])["state"] == "completed"

@@ -133,7 +133,11 @@ def _answers(client: httpx2.Client) -> Iterator[tuple[str, str, httpx2.Response]
     yield "post", "/v1/jobs", waited
     yield "post", "/v1/jobs", client.post("/v1/jobs", json={"agent": "no", "input": "x"})
     yield "post", "/v1/jobs", client.post("/v1/jobs", json={"input": "x"})
-    yield "post", "/v1/jobs", client.post("/v1/jobs", content=b"{", headers={"Content-Type": "application/json"})
+    yield (
+        "post",
+        "/v1/jobs",
+        client.post("/v1/jobs", content=b"{", headers={"Content-Type": "application/json"}),
+    )
     yield "get", "/v1/jobs", client.get("/v1/jobs")
     yield "get", "/v1/jobs", client.get("/v1/jobs", params={"limit": 0})
     failed = run(client, "status-500")

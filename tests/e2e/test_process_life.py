@@ -175,7 +175,9 @@ def test_the_first_lines_say_where_everything_is(home: Path) -> None:
         lines = [process.stdout.readline() for _ in range(4)]
         process.send_signal(signal.SIGINT)
         assert process.wait(timeout=15) == 0
-    assert [word in line for word, line in zip(("ready", "API", "Dashboard", "Docs"), lines, strict=True)] == [True] * 4
+    assert [
+        word in line for word, line in zip(("ready", "API", "Dashboard", "Docs"), lines, strict=True)
+    ] == [True] * 4
     assert all("http://127.0.0.1:" in line for line in lines[1:])
 
 
@@ -266,7 +268,9 @@ def test_nothing_is_lost_by_kill_9(folder: Path, provider: FakeProvider) -> None
         assert client.get(done["links"]["self"]).json() == done
         assert client.get("/v1/agents/idle").json()["paused"] is True
         assert [client.get(job["links"]["self"]).json()["state"] for job in jobs] == ["pending"] * 10
-        assert [client.get(job["links"]["self"]).json()["queue_position"] for job in jobs] == list(range(1, 11))
+        assert [client.get(job["links"]["self"]).json()["queue_position"] for job in jobs] == list(
+            range(1, 11)
+        )
         assert client.get(future["links"]["self"]).json()["state"] == "pending"
         replay = client.post("/v1/jobs", json={"agent": "idle", "input": "once"}, headers=key)
         assert replay.headers["idempotent-replayed"] == "true"
@@ -295,7 +299,9 @@ def test_a_job_whose_agent_left_the_settings_fails_and_says_so(folder: Path, pro
         assert retried.json()["error"]["code"] == "unknown_agent"
 
 
-def test_spawns_that_race_with_a_kill_are_acknowledged_or_not_there(folder: Path, provider: FakeProvider) -> None:
+def test_spawns_that_race_with_a_kill_are_acknowledged_or_not_there(
+    folder: Path, provider: FakeProvider
+) -> None:
     settings = settings_of(provider)
     acknowledged: list[str] = []
     with running_server(folder, settings) as server, server.client() as client:
@@ -332,9 +338,14 @@ def test_a_kept_database_is_private(folder: Path) -> None:
 
 
 def test_settings_of_the_environment_win(folder: Path) -> None:
-    with running_server(
-        folder, {"limits": {"queue_capacity": 3}}, {"AIRBOSS_LIMITS__QUEUE_CAPACITY": "7", "AIRBOSS_CONFIG": "airboss.yaml"}
-    ) as server, server.client() as client:
+    with (
+        running_server(
+            folder,
+            {"limits": {"queue_capacity": 3}},
+            {"AIRBOSS_LIMITS__QUEUE_CAPACITY": "7", "AIRBOSS_CONFIG": "airboss.yaml"},
+        ) as server,
+        server.client() as client,
+    ):
         assert "airboss_queue_capacity 7.0" in client.get("/metrics").text
     assert yaml.safe_load((folder / "airboss.yaml").read_text()) == {"limits": {"queue_capacity": 3}}
 

@@ -30,7 +30,9 @@ def test_200_spawns_at_once_take_exactly_the_places_there_are(busy_server: Serve
                 error = assert_refused(answer, "queue_full")
                 assert error["details"] == {"pending": QUEUE_CAPACITY, "capacity": QUEUE_CAPACITY}
                 assert 1 <= int(answer.headers["retry-after"]) <= 300
-            positions = {client.get(answer.headers["location"]).json()["queue_position"] for answer in accepted}
+            positions = {
+                client.get(answer.headers["location"]).json()["queue_position"] for answer in accepted
+            }
             assert positions == set(range(1, QUEUE_CAPACITY + 1))
             assert client.get("/health/ready").status_code == 200
             (queue,) = (each for each in _queues(client) if each["agent"] == "quick")

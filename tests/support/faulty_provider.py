@@ -224,7 +224,6 @@ class FaultyProvider:
             assert self._changed.wait_for(condition, DEADLINE_SECONDS), f"no {what} in time"
 
     async def serve(self, started: threading.Event, stopped: asyncio.Event) -> None:
-        # Nagle's wait would be latency of ours.
         server = await asyncio.start_server(self._connected, "127.0.0.1", 0, backlog=1024)
         self.port = server.sockets[0].getsockname()[1]
         started.set()

@@ -2,8 +2,8 @@
 
 from fastapi import FastAPI
 
-from airboss.api.documents.errors import ErrorDocument
 from airboss.api.errors import install_error_handlers
+from airboss.api.openapi import openapi_document
 from airboss.api.routers.agents import agents_router
 from airboss.api.routers.coord import coord_router
 from airboss.api.routers.events import events_router
@@ -28,7 +28,6 @@ def build_application(services: Services) -> FastAPI:
         openapi_url=None,
         redirect_slashes=False,
         telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
-        responses={422: {"model": ErrorDocument, "description": "invalid_body, invalid_parameter"}},
     )
     install_error_handlers(app)
     add_routes(
@@ -42,7 +41,7 @@ def build_application(services: Services) -> FastAPI:
             providers_router(services),
             coord_router(services),
             metrics_router(services),
-            root_router(services, app.openapi),
+            root_router(services, lambda: openapi_document(app)),
             ui_router(services),
         ],
     )

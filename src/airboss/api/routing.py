@@ -12,6 +12,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute
 
 from airboss.api.authentication import require
+from airboss.api.documents.errors import error_answers
 from airboss.api.services import Services
 from airboss.api.strict_request import StrictRequest
 from airboss.domain.errors import AirbossError
@@ -51,6 +52,7 @@ def ruled_router(services: Services) -> APIRouter:
             declared = self.openapi_extra or {}
             required = Rule(declared.get(RULE, Rule.ADMIN))
             takes_ticket = bool(declared.get(TICKET))
+            takes_body = self.body_field is not None
             fields = get_flat_params(self.dependant)
             parameters = frozenset(field.alias for field in fields)
             lists = frozenset(
@@ -64,13 +66,16 @@ def ruled_router(services: Services) -> APIRouter:
                     request.state.principal = principal
                 _refuse_unknown(request, parameters)
                 _refuse_repeated(request, lists)
+                if takes_body:
+                    _require_json(request)
                 return await handle(
                     StrictRequest(request.scope, request.receive, request._send, services.edge)  # noqa: SLF001
                 )
 
             return guarded
 
-    return APIRouter(route_class=RuledRoute)
+    # Every route refuses query parameters it does not know; the framework would document its own answer.
+    return APIRouter(route_class=RuledRoute, responses=error_answers("invalid_parameter"))
 
 
 async def _authenticate(services: Services, request: Request, *, takes_ticket: bool) -> Principal:
@@ -95,6 +100,13 @@ def _refuse_repeated(request: Request, lists: frozenset[str]) -> None:
     if len(names) != len(set(names)):
         repeated = next(name for name in names if names.count(name) > 1)
         raise AirbossError("invalid_parameter", f"{repeated}: may be given once only")
+
+
+def _require_json(request: Request) -> None:
+    """Refuse what is not said to be JSON: a form or plain text can be sent by any page in a browser."""
+    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if media_type != "application/json" and not media_type.endswith("+json"):
+        raise AirbossError("invalid_body", "send a JSON object, with Content-Type: application/json")
 
 
 def add_routes(app: FastAPI, routers: Iterable[APIRouter]) -> None:

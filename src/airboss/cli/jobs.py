@@ -3,6 +3,7 @@
 import json
 import sys
 from typing import Annotated, Any
+from urllib.parse import quote
 
 import typer
 
@@ -82,7 +83,7 @@ def show(
     as_json: JsonOption = False,
 ) -> None:
     """Show a job with its output."""
-    job = connect(url, token, config).get(f"/v1/jobs/{job_id}")
+    job = connect(url, token, config).get(_path(job_id))
     (echo_json if as_json else echo_job)(job)
 
 
@@ -109,7 +110,7 @@ def cancel(
     as_json: JsonOption = False,
 ) -> None:
     """Cancel a job."""
-    job = connect(url, token, config).post(f"/v1/jobs/{job_id}/cancel")
+    job = connect(url, token, config).post(f"{_path(job_id)}/cancel")
     if as_json:
         echo_json(job)
     else:
@@ -119,16 +120,20 @@ def cancel(
 
 def watch_job(client: ApiClient, job_id: str, *, as_json: bool) -> None:
     """Show a job's events as they come, then how it ended."""
-    for frame in follow(client, f"/v1/jobs/{job_id}/events", {}, after=0):
+    for frame in follow(client, f"{_path(job_id)}/events", {}, after=0):
         if as_json:
             typer.echo(frame.data)
         elif frame.id is not None:
             typer.echo(describe_event(json.loads(frame.data)))
-    job = client.get(f"/v1/jobs/{job_id}")
+    job = client.get(_path(job_id))
     if not as_json:
         typer.echo(f"\n{job['state']}: {_ending(job)}")
     if job["state"] in _FINAL and job["state"] != "completed":
         raise typer.Exit(NOT_COMPLETED_EXIT)
+
+
+def _path(job_id: str) -> str:
+    return f"/v1/jobs/{quote(job_id, safe='')}"
 
 
 def _ending(job: dict[str, Any]) -> str:

@@ -143,9 +143,8 @@ class AgentManager:
 
         Raises `unknown_agent`, `queue_full`, `draining` or `idempotency_mismatch`.
         """
-        agent = self.registry.get(request.agent)
         if idempotency is None:
-            return await self._spawn_new(request, agent, principal, correlation_id, None)
+            return await self._spawn_new(request, principal, correlation_id, None)
         key = (principal.tenant, idempotency.key)
         lock = self._key_locks.setdefault(key, asyncio.Lock())
         async with lock:
@@ -153,7 +152,7 @@ class AgentManager:
                 first = await self._store.replay(principal.tenant, idempotency)
                 if first is not None:
                     return SpawnResult(self._view(first), replayed=True)
-                return await self._spawn_new(request, agent, principal, correlation_id, idempotency)
+                return await self._spawn_new(request, principal, correlation_id, idempotency)
             except IdempotencyMismatchError:
                 raise AirbossError(
                     "idempotency_mismatch",
@@ -163,11 +162,12 @@ class AgentManager:
     async def _spawn_new(
         self,
         request: SpawnRequest,
-        agent: AgentSpec,
         principal: Principal,
         correlation_id: str,
         idempotency: Idempotency | None,
     ) -> SpawnResult:
+        # Not before a replay was looked for: a job outlives its agent's settings.
+        agent = self.registry.get(request.agent)
         if self._draining:
             raise AirbossError("draining", "this node is shutting down; try another", retry_after_seconds=5)
         job = self._new_job(request, agent, principal, correlation_id)

@@ -9,6 +9,7 @@ from openai import AsyncOpenAI
 
 from airboss.domain.providers import ProviderApi, ProviderKind
 from airboss.providers.guarded_model import GuardedModel
+from airboss.providers.offline.model import MODEL_NAME as OFFLINE_MODEL
 from airboss.providers.offline.model import OfflineModel
 from airboss.providers.registry import Provider, ProviderRegistry
 
@@ -36,8 +37,14 @@ class ProviderModels:
 
     def candidates(self, provider: str, model: str) -> Sequence[Candidate]:
         return [
-            Candidate(each.spec.name, model, _model(each, model)) for each in self._providers.chain(provider)
+            Candidate(each.spec.name, _name(each, model), _model(each, model))
+            for each in self._providers.chain(provider)
         ]
+
+
+def _name(provider: Provider, model: str) -> str:
+    """Return who will answer: the planner is no language model, whatever was asked for."""
+    return OFFLINE_MODEL if provider.spec.kind is ProviderKind.OFFLINE else model
 
 
 def _model(provider: Provider, name: str) -> Model:

@@ -88,6 +88,7 @@ def tell(permit: Permit, outcome: str, policy: BreakerPolicy = POLICY) -> None:
         # Only the latest calls are judged: the failures at the start have left the window.
         ("ff" + "g" * 8 + "ff", CLOSED, {"window_calls": 5}),
         ("ff" + "g" * 8 + "fff", OPEN, {"window_calls": 5}),
+        ("ss" + "g" * 5 + "ss", CLOSED, {"window_calls": 5, "slow_rate": 0.6}),
         ("g" * 27 + "ff", CLOSED, {"failure_rate": 0.1, "minimum_calls": 30, "window_calls": 30}),
         ("g" * 27 + "fff", OPEN, {"failure_rate": 0.1, "minimum_calls": 30, "window_calls": 30}),
         # As in resilience4j, a minimum that never fits the window is the window.

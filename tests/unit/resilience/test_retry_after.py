@@ -97,6 +97,7 @@ def test_each_form_of_retry_after(value: str, seconds: float) -> None:
         "Wed, 18 Nov 2026 12:00:61 GMT",
         "Wednesday, 18-Nov-2026 12:00:30 GMT",
         "Wed Nov   12:00:30 2026",
+        "\u017fun, 06 Nov 2050 08:49:37 GMT",
         "Wed, 1\u0668 Nov 2026 12:00:30 GMT",
     ],
 )

@@ -2,10 +2,11 @@
 
 import json
 import re
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Any
 
 from pydantic import (
+    AfterValidator,
     AwareDatetime,
     BaseModel,
     BeforeValidator,
@@ -29,6 +30,7 @@ from airboss.domain.times import rfc3339, to_ms
 from airboss.manager.requests import JobView, SpawnRequest, SummaryView
 
 _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+_FIRST_YEAR = 1970
 MAX_SECONDS = 366 * 24 * 3600.0
 _Seconds = Annotated[float, Field(gt=0, le=MAX_SECONDS, allow_inf_nan=False, strict=True)]
 _RFC_3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)\Z", re.ASCII)
@@ -42,7 +44,18 @@ def _require_rfc3339(value: object) -> object:
 
 
 #: A moment as callers write it, with its offset.
-Moment = Annotated[AwareDatetime, BeforeValidator(_require_rfc3339)]
+def _require_writable(moment: datetime) -> datetime:
+    """Refuse a moment that has no year of four digits in UTC: it could be kept, and never be shown."""
+    try:
+        in_utc = moment.astimezone(UTC)
+    except OverflowError:
+        in_utc = None
+    if in_utc is None or in_utc.year < _FIRST_YEAR:
+        raise ValueError(f"must lie between the years {_FIRST_YEAR} and 9999 in UTC")
+    return moment
+
+
+Moment = Annotated[AwareDatetime, BeforeValidator(_require_rfc3339), AfterValidator(_require_writable)]
 
 JOB_EXAMPLE: dict[str, Any] = {
     "id": "019a6f3e-7c1a-7000-8a3b-1f0c5d2e4b6a",

@@ -38,6 +38,7 @@ _SPAWN_ERRORS = (
     "receive_timeout",
     "body_too_large",
     "invalid_body",
+    "invalid_parameter",
     "idempotency_mismatch",
     "unknown_agent",
     "rate_limited",

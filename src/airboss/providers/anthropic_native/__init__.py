@@ -1,0 +1,1 @@
+"""Anthropic's Messages API in its own words: the extra `airboss[anthropic]`."""

@@ -1,0 +1,68 @@
+"""Asking through Anthropic's client library: the one module that imports it, which takes a second."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from typing import Any
+
+from anthropic import AnthropicError, APIConnectionError, AsyncAnthropic
+from anthropic.types import RawMessageStreamEvent
+from openai.types.responses import ResponseStreamEvent
+
+from airboss.providers.anthropic_native.answer import Answer
+from airboss.providers.connection import ProviderConnection
+from airboss.providers.faults import ProviderFault, bad_answer, unreachable
+
+#: How long a whole answer's connection may take to end, so that the next call can have it.
+_END_SECONDS = 1.0
+
+
+class _Client(AsyncAnthropic):
+    """The library's client, deaf to the environment: its headers could carry another's key."""
+
+    def __init__(self, connection: ProviderConnection) -> None:
+        super().__init__(
+            base_url=connection.base_url.removesuffix("/v1"),
+            api_key=connection.api_key(),
+            max_retries=0,
+            http_client=connection.streams(),
+            open_telemetry=False,
+        )
+        self._custom_headers = {}
+
+
+async def ask(
+    connection: ProviderConnection, request: Mapping[str, Any], names: Mapping[str, str]
+) -> AsyncGenerator[ResponseStreamEvent]:
+    """Ask once and tell the answer as the SDK's events; `names` are the tools' own, by those on the wire."""
+    answer = Answer(request["model"], names)
+    try:
+        async with await _Client(connection).messages.create(**request, stream=True) as stream:
+            events = aiter(stream)
+            async for event in events:
+                for told in answer.take(event):
+                    yield told
+                if event.type == "message_stop":
+                    yield answer.completed()
+                    await _read_to_end(events)
+                    return
+    except AnthropicError as error:
+        raise _fault_of(error) from error
+    yield answer.completed()
+
+
+async def _read_to_end(events: AsyncIterator[RawMessageStreamEvent]) -> None:
+    """Read what is behind a whole answer; nothing there can spoil it."""
+    with contextlib.suppress(TimeoutError, ProviderFault, AnthropicError, ValueError):
+        async with asyncio.timeout(_END_SECONDS):
+            async for _ in events:
+                pass
+
+
+def _fault_of(error: AnthropicError) -> ProviderFault:
+    """Find our own fault under what the library made of it, or say what its error means."""
+    if isinstance(error.__cause__, ProviderFault):
+        return error.__cause__
+    if isinstance(error, APIConnectionError):
+        return unreachable("broke the connection")
+    return bad_answer("answered what cannot be used")

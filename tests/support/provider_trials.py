@@ -1,0 +1,41 @@
+"""One fault, tried once: what came of it, and what the provider saw."""
+
+import asyncio
+import itertools
+from collections import Counter
+from dataclasses import dataclass, replace
+
+from tests.support.call_bench import RETRY, TIMEOUTS, Outcome, call_bench, provider_spec
+from tests.support.faulty_provider import FaultyProvider
+from tests.support.provider_faults import Fault
+
+from airboss.domain.providers import ProviderApi
+
+_numbers = itertools.count(1)
+
+
+@dataclass(frozen=True)
+class Trial:
+    """`calls` and `aborted` are the provider's counts, `outcomes` ours."""
+
+    outcome: Outcome
+    calls: int
+    aborted: int
+    outcomes: Counter[str]
+    total_seconds: float
+
+
+async def trial(provider: FaultyProvider, fault: Fault, api: str, *, tool: bool = False) -> Trial:
+    """Run one agent against the fault; fails where anything of the call is left."""
+    model = f"{'tool' if tool else 'text'} {next(_numbers)}"
+    provider.plan(model, *fault.steps)
+    timeouts = replace(TIMEOUTS, **fault.policy.get("timeouts", {}))
+    retry = replace(RETRY, **fault.policy.get("retry", {}))
+    spec = provider_spec(provider.base_url, api=ProviderApi(api), timeouts=timeouts, retry=retry)
+    async with call_bench(spec) as bench:
+        outcome = await bench.run(model)
+        # Before the pool is closed: the call itself must have closed what it will not use again.
+        await asyncio.to_thread(provider.wait_idle, model)
+    return Trial(
+        outcome, provider.calls(model), provider.aborted(model), bench.watch.outcomes, timeouts.total_seconds
+    )
