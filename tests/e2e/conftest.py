@@ -5,7 +5,6 @@ from typing import Any
 
 import httpx2
 import pytest
-
 from tests.support.fake_provider import FakeProvider, fake_provider
 from tests.support.server import ServerProcess, running_server
 

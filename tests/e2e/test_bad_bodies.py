@@ -7,7 +7,6 @@ from typing import Any
 
 import httpx2
 import pytest
-
 from tests.support.api_jobs import ended
 from tests.support.envelope import assert_refused
 from tests.support.server import ServerProcess
@@ -279,7 +278,7 @@ def test_a_large_body_is_a_413_where_none_is_asked_for_too(client: httpx2.Client
 )
 def test_another_content_type_is_a_4xx(client: httpx2.Client, content_type: str) -> None:
     headers = {b"Content-Type": content_type.encode("latin-1")}
-    answer = client.post("/v1/jobs", content=_job(""), headers=headers)  # type: ignore[arg-type]
+    answer = client.post("/v1/jobs", content=_job(""), headers=headers)
     error = answer.json()["error"]
     assert_refused(answer, error["code"])
     assert 400 <= answer.status_code < 500

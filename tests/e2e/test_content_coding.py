@@ -5,7 +5,6 @@ import json
 
 import httpx2
 import pytest
-
 from tests.support.api_jobs import run
 from tests.support.event_reader import event_stream
 from tests.support.raw_http import exchange, head

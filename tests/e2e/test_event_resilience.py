@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import httpx2
-
 from tests.e2e.conftest import settings_of
 from tests.support.api_jobs import event_types, run, spawn
 from tests.support.event_reader import event_stream, parse_frame
@@ -35,6 +34,7 @@ def test_a_reader_misses_nothing_across_restarts(folder: Path, provider: FakePro
     seen: list[int] = []
     jobs: list[dict[str, Any]] = []
     position = 0
+    kept: list[tuple[int, str]] = []
     for life in range(3):
         with running_server(folder, settings) as server, server.client() as client:
             jobs.append(run(client, "quick"))

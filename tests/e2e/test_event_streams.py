@@ -7,7 +7,6 @@ from typing import Any
 
 import httpx2
 import pytest
-
 from tests.support.api_jobs import run, spawn
 from tests.support.envelope import assert_refused
 from tests.support.event_reader import event_stream
@@ -333,7 +332,7 @@ def test_parameters_out_of_form_are_a_422(client: httpx2.Client, parameters: dic
 @pytest.mark.parametrize("last", ["-1", "x", "1.5", "٣", str(2**63), "9" * 5000, "1 2", "0x1"])
 def test_a_last_event_id_out_of_form_is_a_422(client: httpx2.Client, last: str) -> None:
     headers = {b"Last-Event-ID": last.encode()}
-    answer = client.get("/v1/events", headers=headers)  # type: ignore[arg-type]
+    answer = client.get("/v1/events", headers=headers)
     assert_refused(answer, "invalid_parameter")
 
 

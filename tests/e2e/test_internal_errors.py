@@ -5,13 +5,13 @@ from pathlib import Path
 
 import httpx2
 import pytest
+from tests.support.envelope import assert_refused
 
 from airboss.app.create import create_app
 from airboss.config import load_settings
 from airboss.config.runtime_config import to_runtime_config
 from airboss.domain.errors import StorageUnavailableError
 from airboss.runtime.runtime import Runtime
-from tests.support.envelope import assert_refused
 
 _SECRET = "sk-in-the-text-of-an-exception"
 _ROUTES = (

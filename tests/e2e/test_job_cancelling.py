@@ -5,7 +5,6 @@ from concurrent.futures import ThreadPoolExecutor
 
 import httpx2
 import pytest
-
 from tests.support.api_jobs import ended, event_types, spawn
 from tests.support.event_reader import event_stream
 from tests.support.fake_provider import FakeProvider

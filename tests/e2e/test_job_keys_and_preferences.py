@@ -5,7 +5,6 @@ from concurrent.futures import ThreadPoolExecutor
 
 import httpx2
 import pytest
-
 from tests.e2e.conftest import QUEUE_CAPACITY
 from tests.support.api_jobs import ended, spawn
 from tests.support.envelope import assert_refused
@@ -51,17 +50,16 @@ def test_the_same_key_with_another_body_is_a_422(client: httpx2.Client, other: d
 def test_bodies_that_python_or_a_reader_may_take_for_the_same_are_not(
     client: httpx2.Client, values: tuple[object, object]
 ) -> None:
-    headers = {"Idempotency-Key": f"near {ascii(values)}"}
+    headers = {"Idempotency-Key": f"near {values!a}"}
     bodies = [{**_BODY, "metadata": {"value": value}} for value in values]
     job = client.post("/v1/jobs", json=bodies[0], headers=headers).json()
     assert_refused(client.post("/v1/jobs", json=bodies[1], headers=headers), "idempotency_mismatch")
     client.post(job["links"]["cancel"])
 
 
-@pytest.mark.parametrize("key", ["", "a" * 256, "tab\there", "é".encode("latin-1")])
-def test_a_key_out_of_form_is_a_422(client: httpx2.Client, key: str | bytes) -> None:
-    name = "Idempotency-Key" if isinstance(key, str) else b"Idempotency-Key"
-    answer = client.post("/v1/jobs", json=_BODY, headers=[(name, key)])  # type: ignore[list-item]
+@pytest.mark.parametrize("key", [b"", b"a" * 256, b"tab\there", b"\xe9", b"\xc3\xa9"])
+def test_a_key_out_of_form_is_a_422(client: httpx2.Client, key: bytes) -> None:
+    answer = client.post("/v1/jobs", json=_BODY, headers=[(b"Idempotency-Key", key)])
     assert_refused(answer, "invalid_parameter")
 
 

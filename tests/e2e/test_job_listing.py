@@ -6,7 +6,6 @@ from typing import Any
 
 import httpx2
 import pytest
-
 from tests.support.api_jobs import run, spawn
 from tests.support.envelope import assert_refused
 

@@ -7,7 +7,6 @@ from typing import Any
 
 import httpx2
 import pytest
-
 from tests.support.api_jobs import ended, event_types, run, spawn
 from tests.support.envelope import assert_refused
 from tests.support.fake_provider import ANSWER, USAGE, FakeProvider

@@ -4,7 +4,6 @@ import time
 from datetime import UTC, datetime, timedelta
 
 import httpx2
-
 from tests.support.api_jobs import ended, event_types, get, spawn
 from tests.support.fake_provider import FakeProvider
 

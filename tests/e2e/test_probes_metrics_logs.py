@@ -6,7 +6,6 @@ from pathlib import Path
 
 import httpx2
 from prometheus_client.parser import text_string_to_metric_families
-
 from tests.support.api_jobs import run, spawn
 from tests.support.event_reader import event_stream
 from tests.support.fake_provider import PROVIDER_TEXT

@@ -14,7 +14,6 @@ from typing import Any
 
 import pytest
 import yaml
-
 from tests.e2e.conftest import settings_of
 from tests.support.api_jobs import ended, event_types, run, spawn
 from tests.support.command_line import airboss

@@ -4,7 +4,6 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import httpx2
-
 from tests.e2e.conftest import QUEUE_CAPACITY
 from tests.support.api_jobs import ended, spawn
 from tests.support.envelope import assert_refused

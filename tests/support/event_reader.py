@@ -102,7 +102,7 @@ def event_stream(
     server: ServerProcess,
     path: str = "/v1/events",
     headers: Mapping[str, str] | None = None,
-    **parameters: str | int,
+    **parameters: Any,
 ) -> Iterator[EventReader]:
     """Open a stream; when this has entered, the subscription is there."""
     with (

@@ -129,5 +129,5 @@ def _problem(problem: Mapping[str, Any]) -> dict[str, str]:
     return {
         "in": str(location[0]),
         "field": ".".join(str(part) for part in location[1:])[:200],
-        "message": str(problem["msg"]),
+        "message": str(problem["msg"]).removeprefix("Value error, "),
     }

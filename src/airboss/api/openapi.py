@@ -6,6 +6,8 @@ from typing import Any
 from fastapi import FastAPI
 from pydantic import BaseModel
 
+from airboss.api.documents.errors import error_schemas
+
 _OURS = "airboss.api."
 
 
@@ -13,6 +15,7 @@ def openapi_document(app: FastAPI) -> dict[str, Any]:
     """Return the document; examples keep their nulls, which say that a field is there and empty."""
     document = app.openapi()
     schemas = document["components"]["schemas"]
+    schemas.update(error_schemas())
     for model in _models(BaseModel):
         extra = model.model_config.get("json_schema_extra")
         if isinstance(extra, dict) and model.__name__ in schemas:

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import typer
 
-from airboss.cli.jobs import watch_job
 from airboss.cli.connecting import connect
+from airboss.cli.jobs import watch_job
 from airboss.cli.options import ConfigOption, load
 
 _QUESTION = "How does a cancel stop the work of a running job?"

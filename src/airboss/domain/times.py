@@ -1,15 +1,18 @@
 """Moments as whole milliseconds since 1970 in UTC, and their one written form (RFC 3339)."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MILLISECOND = timedelta(milliseconds=1)
 
 
 def rfc3339(moment_ms: int) -> str:
     """Write a moment in milliseconds as RFC 3339 in UTC with `Z`."""
     seconds, milliseconds = divmod(moment_ms, 1000)
     moment = datetime.fromtimestamp(seconds, UTC)
-    return f"{moment:%Y-%m-%dT%H:%M:%S}.{milliseconds:03d}Z"
+    return f"{moment.year:04d}-{moment:%m-%dT%H:%M:%S}.{milliseconds:03d}Z"
 
 
 def to_ms(moment: datetime) -> int:
-    """Return an aware datetime in milliseconds since 1970."""
-    return round(moment.timestamp() * 1000)
+    """Return an aware datetime in whole milliseconds since 1970, cut and not rounded."""
+    return (moment - _EPOCH) // _MILLISECOND

@@ -6,6 +6,7 @@ stream must say how it finished.
 """
 
 import json
+from collections.abc import Callable
 from typing import Any, Protocol
 
 from pydantic_core import from_json
@@ -76,6 +77,10 @@ class ResponsesShape:
         self.finish_reason = {"max_output_tokens": "length", None: "stop"}.get(reason, str(reason))
 
 
+def _told_of_an_error(error: Any) -> ProviderFault:  # noqa: ARG001 - nothing in it can be relied on
+    return bad_answer("told of an error in its answer")
+
+
 def _decode(payload: bytes) -> Any:
     """Decode quickly, else leniently: half a surrogate pair is how some servers cut an emoji in two."""
     try:
@@ -93,8 +98,13 @@ class AnswerCheck:
 
     def __init__(self, api: ProviderApi, max_bytes: int) -> None:
         self._shape: _Shape = ChatShape() if api is ProviderApi.CHAT_COMPLETIONS else ResponsesShape()
+        self._fault_of_error: Callable[[Any], ProviderFault] = _told_of_an_error
         self._left_bytes = max_bytes
         self._rest = b""
+
+    def expect(self, shape: _Shape, fault_of_error: Callable[[Any], ProviderFault]) -> None:
+        """Check for the events of another API; told by who asks in it, before it asks."""
+        self._shape, self._fault_of_error = shape, fault_of_error
 
     @property
     def finish_reason(self) -> str | None:
@@ -130,7 +140,7 @@ class AnswerCheck:
         if not isinstance(event, dict):
             raise bad_answer("sent an event that is no object")
         if event.get("error"):
-            raise bad_answer("told of an error in its answer")
+            raise self._fault_of_error(event["error"])
         self._shape.take(event)
         if self.finish_reason == "content_filter":
             raise _REJECTED

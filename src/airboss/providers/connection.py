@@ -8,6 +8,7 @@ from airboss.domain.errors import JobFailure
 from airboss.domain.providers import ProviderKind, ProviderSpec
 from airboss.ports.clock import Clock
 from airboss.ports.log import Log
+from airboss.providers.anthropic_native.choice import MESSAGES, wire_of
 from airboss.providers.checked_transport import CheckedTransport
 from airboss.security.secrets import SecretUnavailable
 
@@ -33,10 +34,16 @@ class ProviderConnection:
         self._log = log
         self._transport: httpx2.AsyncHTTPTransport | None = None
         self._streams: httpx2.AsyncClient | None = None
+        #: The API that is spoken, as `/v1/providers` calls it.
+        self.wire = wire_of(spec)
+        if spec.kind is ProviderKind.ANTHROPIC:
+            log.info("provider.wire", provider=spec.name, wire=self.wire)
 
     @property
     def base_url(self) -> str:
-        return (self.spec.base_url or _BASE_URLS.get(self.spec.kind, "")).rstrip("/")
+        base_url = (self.spec.base_url or _BASE_URLS.get(self.spec.kind, "")).rstrip("/")
+        # Addresses of the Messages API are usually given without the version, those of OpenAI's with it.
+        return f"{base_url.removesuffix('/v1')}/v1" if self.wire == MESSAGES else base_url
 
     def api_key(self) -> str:
         """Read the key, at each use, so that it can be rotated; raises `JobFailure`."""

@@ -8,6 +8,8 @@ from agents import Model, OpenAIChatCompletionsModel, OpenAIResponsesModel
 from openai import AsyncOpenAI
 
 from airboss.domain.providers import ProviderApi, ProviderKind
+from airboss.providers.anthropic_native.choice import MESSAGES
+from airboss.providers.anthropic_native.model import AnthropicModel
 from airboss.providers.guarded_model import GuardedModel
 from airboss.providers.offline.model import MODEL_NAME as OFFLINE_MODEL
 from airboss.providers.offline.model import OfflineModel
@@ -55,6 +57,8 @@ def _model(provider: Provider, name: str) -> Model:
 
 def _wire_model(provider: Provider, name: str) -> Model:
     """Build the SDK's model; the key is read here, once a call."""
+    if provider.connection.wire == MESSAGES:
+        return AnthropicModel(provider.connection, name)
     client = AsyncOpenAI(
         base_url=provider.connection.base_url,
         api_key=provider.connection.api_key(),

@@ -37,6 +37,15 @@ class ErrorDocument(BaseModel):
     error: ErrorBody
 
 
+_REFERENCE = f"#/components/schemas/{ErrorDocument.__name__}"
+
+
+def error_schemas() -> dict[str, Any]:
+    """Return the schemas that `error_answers` refers to, by name."""
+    schema = ErrorDocument.model_json_schema(ref_template="#/components/schemas/{model}")
+    return {**schema.pop("$defs"), ErrorDocument.__name__: schema}
+
+
 def error_answers(*codes: str) -> dict[int | str, dict[str, Any]]:
     """Document the errors of a route, by status, with an example for each code."""
     by_status: dict[int | str, dict[str, Any]] = {}
@@ -45,9 +54,9 @@ def error_answers(*codes: str) -> dict[int | str, dict[str, Any]]:
         answer = by_status.setdefault(
             spec.status or 500,
             {
-                "model": ErrorDocument,
                 "description": "",
-                "content": {"application/json": {"examples": {}}},
+                # Not as a model: the framework would show it under the media type of the route's own answer.
+                "content": {"application/json": {"schema": {"$ref": _REFERENCE}, "examples": {}}},
             },
         )
         answer["description"] = f"{answer['description']}, {code}".strip(", ")

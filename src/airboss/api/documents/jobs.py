@@ -30,7 +30,6 @@ from airboss.domain.times import rfc3339, to_ms
 from airboss.manager.requests import JobView, SpawnRequest, SummaryView
 
 _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
-_FIRST_YEAR = 1970
 MAX_SECONDS = 366 * 24 * 3600.0
 _Seconds = Annotated[float, Field(gt=0, le=MAX_SECONDS, allow_inf_nan=False, strict=True)]
 _RFC_3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)\Z", re.ASCII)
@@ -47,12 +46,9 @@ def _require_rfc3339(value: object) -> object:
 def _require_writable(moment: datetime) -> datetime:
     """Refuse a moment that has no year of four digits in UTC: it could be kept, and never be shown."""
     try:
-        in_utc = moment.astimezone(UTC)
+        return moment.astimezone(UTC)
     except OverflowError:
-        in_utc = None
-    if in_utc is None or in_utc.year < _FIRST_YEAR:
-        raise ValueError(f"must lie between the years {_FIRST_YEAR} and 9999 in UTC")
-    return moment
+        raise ValueError("must lie between the years 1 and 9999 in UTC") from None
 
 
 Moment = Annotated[AwareDatetime, BeforeValidator(_require_rfc3339), AfterValidator(_require_writable)]

@@ -35,13 +35,14 @@ def _tool(name: str, description: str, schema: Mapping[str, Any]) -> dict[str, A
 def messages_request(
     model: str,
     instructions: str | None,
-    items: str | Sequence[Any],
+    items: str | list[Any],
     tools: Sequence[Mapping[str, Any]],
     max_tokens: int | None,
 ) -> dict[str, Any]:
     """Return the fields of a request; a conversation may hold what other models said and thought."""
     conversation = _Conversation(model)
-    for item in [{"role": "user", "content": items}] if isinstance(items, str) else items:
+    given = [{"role": "user", "content": items}] if isinstance(items, str) else items
+    for item in given:
         conversation.add(item)
     fields: dict[str, Any] = {
         "model": model,
