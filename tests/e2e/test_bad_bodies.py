@@ -24,6 +24,10 @@ def _job(fields: str) -> bytes:
     return f'{{"agent":"quick","input":"x"{fields}}}'.encode("utf-8", "surrogatepass")
 
 
+def _with(field: str, *values: Any) -> list[dict[str, Any]]:
+    return [{"agent": "quick", "input": "x", field: value} for value in values]
+
+
 @pytest.fixture(autouse=True)
 def serves_on(busy_server: ServerProcess) -> Iterator[None]:
     """Whatever a test sent, a job runs to its end afterwards and nothing was logged as an error."""
@@ -116,21 +120,13 @@ def test_what_is_no_json_is_a_400(client: httpx2.Client, content: bytes) -> None
         {"agent": "quick", "input": "x", "Priority": 5},
         {"agent": "quick", "input": "x", "retry_of": "x"},
         {"agent": "quick", "input": "x", "tenant": "other"},
-        *({"agent": "quick", "input": "x", "priority": value} for value in (-1, 10, 5.5, "5", True, None, 10**30)),
-        *(
-            {"agent": "quick", "input": "x", "timeout_seconds": value}
-            for value in (0, -1, -0.0, "60", True, [], {}, 1e300, 10**400)
-        ),
-        *({"agent": "quick", "input": "x", "max_queue_wait_seconds": value} for value in (0, -5, "1", False)),
-        *(
-            {"agent": "quick", "input": "x", "run_at": value}
-            for value in (
-                1_800_000_000, 1.5, True, [], {}, "", "soon", "2026-11-22", "2026-11-22T06:00:00", "1800000000",
-                "2026-13-01T00:00:00Z", "2026-11-22T25:00:00Z", "99999-01-01T00:00:00Z", "2026-11-22T06:00:00+99:00",
-                "20261122T060000Z", "2026-W47-7T06:00:00Z", "\x00", "9" * 400,
-            )
-        ),
-        *({"agent": "quick", "input": "x", "metadata": value} for value in (None, [], "x", 1)),
+        *_with("priority", -1, 10, 5.5, "5", True, None, 10**30),
+        *_with("timeout_seconds", 0, -1, -0.0, "60", True, [], {}, 1e300, 10**400),
+        *_with("max_queue_wait_seconds", 0, -5, "1", False),
+        *_with("run_at", 1_800_000_000, 1.5, True, [], {}, "", "soon", "2026-11-22", "2026-11-22T06:00:00"),
+        *_with("run_at", "1800000000", "2026-13-01T00:00:00Z", "2026-11-22T25:00:00Z", "99999-01-01T00:00:00Z"),
+        *_with("run_at", "2026-11-22T06:00:00+99:00", "20261122T060000Z", "2026-W47-7T06:00:00Z", "\x00", "9" * 400),
+        *_with("metadata", None, [], "x", 1),
         {"agent": "quick", "input": "x", "metadata": {"a": "x" * 16 * 1024}},
         {"agent": "quick", "input": "x", "metadata": {"é" * 8200: 1}},
     ],

@@ -179,7 +179,14 @@ def test_refusals_are_one_line_and_exit_1(
 
 
 @pytest.mark.parametrize(
-    "arguments", [("jobs", "list"), ("jobs", "spawn", "quick", "x"), ("agents",), ("events",)]
+    "arguments",
+    [
+        ("jobs", "list"),
+        ("jobs", "spawn", "quick", "x"),
+        ("agents",),
+        ("events",),
+        ("jobs", "watch", _MISSING),
+    ],
 )
 def test_without_a_server_it_says_how_to_start_one(
     ask: Callable[..., str], arguments: tuple[str, ...]

@@ -109,7 +109,9 @@ def test_a_stop_does_not_wait_for_a_reader_that_takes_nothing(folder: Path, prov
 
 def test_a_slow_reader_is_told_and_misses_nothing(folder: Path, provider: FakeProvider) -> None:
     settings = settings_of(provider) | {"events": {"subscriber_buffer": 8, "heartbeat_seconds": 1}}
-    with running_server(folder, settings) as server, server.client() as client:
+    with contextlib.ExitStack() as stack:
+        server = stack.enter_context(running_server(folder, settings))
+        client = stack.enter_context(server.client())
         with connection(server.url, receive_buffer=2048) as sock, event_stream(server) as quick:
             sock.sendall(head("GET", "/v1/events", server.url))
             assert b"retry: 3000" in _receive_until(sock, b"retry: 3000\n\n")

@@ -2,6 +2,7 @@
 
 import re
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from datetime import datetime
 from typing import Any
 
@@ -131,7 +132,7 @@ def test_a_reader_resumes_behind_any_event(
     ids = [int(event["id"]) for event in _page(client, job)["data"]]
     for index, after in enumerate(ids[:-1]):
         headers = {way: str(after)} if way == "Last-Event-ID" else {}
-        parameters = {} if headers else {"after": after}
+        parameters: dict[str, Any] = {} if headers else {"after": after}
         with event_stream(busy_server, job["links"]["events"], headers, **parameters) as events:
             events.until_end()
         assert events.ids == ids[index + 1 :]
@@ -238,7 +239,7 @@ def test_the_stream_of_an_ended_job_ends(
     client: httpx2.Client, busy_server: ServerProcess, after: int | None
 ) -> None:
     job = run(client, "quick")
-    parameters = {} if after is None else {"after": after}
+    parameters: dict[str, Any] = {} if after is None else {"after": after}
     with event_stream(busy_server, job["links"]["events"], **parameters) as events:
         frames = events.until_end()
     assert frames[-1].data == {"reason": "final"}
@@ -275,7 +276,8 @@ def test_a_page_of_a_jobs_events_and_its_walk(client: httpx2.Client) -> None:
 
 def test_a_ticket_opens_either_stream_once(client: httpx2.Client, busy_server: ServerProcess) -> None:
     job = run(client, "quick")
-    for path, parameters in (("/v1/events", {"after": 0}), (job["links"]["events"], {})):
+    streams: list[tuple[str, dict[str, Any]]] = [("/v1/events", {"after": 0}), (job["links"]["events"], {})]
+    for path, parameters in streams:
         answer = client.post("/v1/events/tickets")
         assert answer.is_success
         ticket = answer.json()
@@ -349,8 +351,6 @@ def test_pages_of_events_refuse_what_is_out_of_form(
 def test_one_caller_holds_a_bounded_number_of_streams(
     client: httpx2.Client, busy_server: ServerProcess
 ) -> None:
-    from contextlib import ExitStack
-
     with ExitStack() as stack:
         for _ in range(60):
             stack.enter_context(event_stream(busy_server))

@@ -1,14 +1,11 @@
 """A provider may do anything: each fault ends as its documented error, or as success after a retry."""
 
-import asyncio
 from collections.abc import Iterator
 
 import pytest
-from tests.support.call_bench import TIMEOUTS
 from tests.support.faulty_provider import FaultyProvider, faulty_provider
 from tests.support.provider_faults import FAULTS, PROVIDER_TEXT, Fault
 from tests.support.provider_trials import Trial, trial
-from tests.support.wire_answers import ANSWER
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +32,7 @@ async def test_each_fault_ends_as_documented(
     assert tried.calls == fault.calls + (1 if tool and fault.code is None else 0)
     assert outcome.seconds >= fault.seconds_at_least
     assert outcome.seconds <= tried.total_seconds + 1
-    assert tried.aborted == fault.aborts
+    assert fault.aborts in (None, tried.aborted)
     assert PROVIDER_TEXT not in str(outcome.error)
     if fault.code is None:
         assert outcome.answer

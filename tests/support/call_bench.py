@@ -24,8 +24,10 @@ from airboss.providers.registry import Provider, ProviderRegistry
 from airboss.resilience.system_clock import SystemClock
 from airboss.tools.registry import ToolRegistry
 
-#: Quick enough for a test, and far enough apart to tell which of them ended a call.
-TIMEOUTS = TimeoutPolicy(connect_seconds=0.3, attempt_seconds=0.4, total_seconds=0.8)
+#: For what should not time out, even where the machine is busy.
+TIMEOUTS = TimeoutPolicy(connect_seconds=2.0, attempt_seconds=5.0, total_seconds=8.0)
+#: For what should: quick, and far enough apart to tell which of them ended a call.
+QUICK = TimeoutPolicy(connect_seconds=0.3, attempt_seconds=0.4, total_seconds=0.8)
 RETRY = RetryPolicy(
     max_attempts=3, base_seconds=0.01, cap_seconds=0.3, budget_ratio=0.1, budget_floor_per_10_seconds=1000
 )

@@ -2,11 +2,12 @@
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from email.utils import formatdate
 from typing import Any
 
-from tests.support.faulty_provider import Exchange, GoneError, Step, answer
+from tests.support.call_bench import QUICK, RETRY, TIMEOUTS
+from tests.support.faulty_provider import Exchange, Step, answer
 from tests.support.wire_answers import (
     APIS,
     CHAT,
@@ -17,6 +18,8 @@ from tests.support.wire_answers import (
     sse,
     wire_answer,
 )
+
+from airboss.domain.provider_policies import RetryPolicy, TimeoutPolicy
 
 #: Stands in every error of the provider: it must not be found anywhere behind it.
 PROVIDER_TEXT = "the-providers-own-words"
@@ -31,7 +34,7 @@ class Fault:
     """A row: `code` None is success; `calls` are those that reach the provider in one model call.
 
     `policy` holds fields of the provider's settings; `aborts` are connections that the provider sees closed
-    before it had answered; `always` marks what happens to each call, the one behind a tool included.
+    before it had answered, None where that may be either.
     """
 
     name: str
@@ -39,10 +42,19 @@ class Fault:
     code: str | None
     calls: int
     seconds_at_least: float = 0.0
-    aborts: int = 0
+    aborts: int | None = 0
     apis: tuple[str, ...] = APIS
     with_tools: bool = True
     policy: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def timeouts(self) -> TimeoutPolicy:
+        """The default leaves time enough; what should time out does so quickly."""
+        return replace(QUICK if self.code == _TIMEOUT else TIMEOUTS, **self.policy.get("timeouts", {}))
+
+    @property
+    def retry(self) -> RetryPolicy:
+        return replace(RETRY, **self.policy.get("retry", {}))
 
 
 # What happens before the answer.
@@ -309,10 +321,7 @@ def _failed(_: str) -> bytes:
 _429 = "provider_rate_limited"
 _TIMEOUT, _AWAY, _BAD = "provider_timeout", "provider_unavailable", "provider_bad_answer"
 _REJECTED, _AUTH = "provider_rejected", "provider_auth"
-_PATIENT: dict[str, Any] = {
-    "timeouts": {"attempt_seconds": 2.0, "total_seconds": 4.0},
-    "retry": {"cap_seconds": 2.0},
-}
+_PATIENT: dict[str, Any] = {"retry": {"cap_seconds": 3.0}}
 
 STATUS_FAULTS = (
     Fault("latency", (slow(0.1),), None, 1, 0.1),
@@ -339,11 +348,11 @@ STATUS_FAULTS = (
         (status(429, retry_after=1),),
         _429,
         1,
-        policy={"retry": {"cap_seconds": 20.0}},
+        policy={"retry": {"cap_seconds": 20.0}, "timeouts": {"total_seconds": 0.9}},
     ),
     Fault("500 for ever", (status(500),), _AWAY, 3),
     Fault("500 once", (status(500), answer), None, 2),
-    Fault("500, 20 MB of text", (status(500, b"x" * (20 * _MEGABYTE)),), _AWAY, 3),
+    Fault("500, 20 MB of text", (status(500, b"x" * (20 * _MEGABYTE)),), _AWAY, 3, aborts=None),
     Fault("503 for ever", (status(503),), _AWAY, 3),
     Fault("503 twice", (status(503), status(503), answer), None, 3),
     Fault("503, Retry-After: 60", (status(503, retry_after=60),), _429, 1),
@@ -381,7 +390,7 @@ CONNECTION_FAULTS = (
     Fault("one byte at a time, for ever", (drip,), _TIMEOUT, 1, 0.4, aborts=1),
     Fault("comments, for ever", (drip_comments,), _TIMEOUT, 1, 0.4, aborts=1),
     Fault("words, for ever", (drip_words,), _TIMEOUT, 1, 0.4, aborts=1),
-    Fault("whole, but the body has no end", (whole_and_stall,), None, 1),
+    Fault("whole, but the body has no end", (whole_and_stall,), None, 1, aborts=None),
     Fault("whole, then reset", (whole_and_reset,), None, 1),
 )
 
@@ -399,7 +408,8 @@ ANSWER_FAULTS = (
     Fault("no finish reason, no [DONE]", (finishing("", done=False),), _BAD, 1),
     Fault("no finish reason, and no end", (no_finish_and_stall,), _BAD, 1, aborts=1, apis=(CHAT,)),
     Fault("no [DONE]", (finishing("stop", done=False),), None, 1, with_tools=False),
-    Fault("the last event without its blank line", (last_event_without_its_blank_line,), _BAD, 1),
+    Fault("the last event without its blank line", (last_event_without_its_blank_line,), None, 1, apis=(CHAT,)),
+    Fault("the last event without its blank line", (last_event_without_its_blank_line,), _BAD, 1, apis=(RESPONSES,)),
     Fault("finish_reason length", (finishing("length"),), None, 1, with_tools=False),
     Fault("finish_reason content_filter", (finishing("content_filter"),), _REJECTED, 1),
     Fault("a refusal", (events(_refused),), _REJECTED, 1),
@@ -420,12 +430,13 @@ ANSWER_FAULTS = (
     Fault("only [DONE]", (events(lambda _: b"data: [DONE]\n\n"),), _BAD, 1),
     Fault("an answer of no words", (events(_nothing_said),), _BAD, 1),
     Fault("thought, but not said", (events(_only_reasoning),), _BAD, 1),
-    Fault("20 MB of words", (twenty_megabytes,), _BAD, 1, policy={"timeouts": {"attempt_seconds": 5.0, "total_seconds": 5.0}}),
-    Fault("20 MB in a line", (twenty_megabytes_in_a_line,), _BAD, 1, policy={"timeouts": {"attempt_seconds": 5.0, "total_seconds": 5.0}}),
+    Fault("20 MB of words", (twenty_megabytes,), _BAD, 1, aborts=None),
+    Fault("20 MB in a line", (twenty_megabytes_in_a_line,), _BAD, 1, aborts=None),
     Fault("bad UTF-8", (changed(_not_utf8),), _BAD, 1),
     Fault("half a surrogate pair", (changed(_half_emoji),), None, 1, with_tools=False),
     Fault("content-encoding: gzip", (compressed,), _BAD, 1, aborts=1),
-    Fault("usage of the wrong shape", (events(_odd_usage),), None, 1, with_tools=False),
+    Fault("usage of the wrong shape", (events(_odd_usage),), _BAD, 1, apis=(CHAT,)),
+    Fault("usage of the wrong shape", (events(_odd_usage),), None, 1, apis=(RESPONSES,), with_tools=False),
     Fault("usage that lacks fields", (events(_half_usage),), None, 1, with_tools=False),
     Fault("a delta of the wrong shape", (events(_odd_delta),), _BAD, 1),
     Fault("output of the wrong shape", (events(_odd_output),), _BAD, 1),
@@ -440,7 +451,3 @@ FINE = (
 )  # fmt: skip
 
 FAULTS = (*FINE, *STATUS_FAULTS, *CONNECTION_FAULTS, *ANSWER_FAULTS)
-
-
-def whole_or_gone(error: BaseException) -> bool:
-    return isinstance(error, GoneError)

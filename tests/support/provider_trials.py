@@ -3,9 +3,9 @@
 import asyncio
 import itertools
 from collections import Counter
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
-from tests.support.call_bench import RETRY, TIMEOUTS, Outcome, call_bench, provider_spec
+from tests.support.call_bench import Outcome, call_bench, provider_spec
 from tests.support.faulty_provider import FaultyProvider
 from tests.support.provider_faults import Fault
 
@@ -29,13 +29,17 @@ async def trial(provider: FaultyProvider, fault: Fault, api: str, *, tool: bool 
     """Run one agent against the fault; fails where anything of the call is left."""
     model = f"{'tool' if tool else 'text'} {next(_numbers)}"
     provider.plan(model, *fault.steps)
-    timeouts = replace(TIMEOUTS, **fault.policy.get("timeouts", {}))
-    retry = replace(RETRY, **fault.policy.get("retry", {}))
-    spec = provider_spec(provider.base_url, api=ProviderApi(api), timeouts=timeouts, retry=retry)
+    spec = provider_spec(
+        provider.base_url, api=ProviderApi(api), timeouts=fault.timeouts, retry=fault.retry
+    )
     async with call_bench(spec) as bench:
         outcome = await bench.run(model)
         # Before the pool is closed: the call itself must have closed what it will not use again.
         await asyncio.to_thread(provider.wait_idle, model)
     return Trial(
-        outcome, provider.calls(model), provider.aborted(model), bench.watch.outcomes, timeouts.total_seconds
+        outcome,
+        provider.calls(model),
+        provider.aborted(model),
+        bench.watch.outcomes,
+        fault.timeouts.total_seconds,
     )

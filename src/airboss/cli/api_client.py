@@ -17,6 +17,10 @@ class ApiError(Exception):
     """The server refused, or could not be reached; the text says what to do."""
 
 
+class UnreachableError(ApiError):
+    """There was no answer, or it broke off: it may come another time."""
+
+
 class ApiClient:
     """Synchronous, for commands."""
 
@@ -38,7 +42,7 @@ class ApiClient:
         return self._send("POST", path, json=body, headers=headers)
 
     def stream(self, path: str, parameters: Mapping[str, Any], after: int | None) -> Iterator[Frame]:
-        """Follow a stream until it ends; raises `ApiError` where it breaks off."""
+        """Follow a stream until it ends; raises `UnreachableError` where it breaks off."""
         headers = {"Accept": "text/event-stream"}
         if after is not None:
             headers["Last-Event-ID"] = str(after)
@@ -62,8 +66,8 @@ class ApiClient:
             raise _refused(answer)
         return answer.json()
 
-    def _unreachable(self, error: httpx2.TransportError) -> ApiError:
-        return ApiError(
+    def _unreachable(self, error: httpx2.TransportError) -> UnreachableError:
+        return UnreachableError(
             f"no answer from {self.url} ({type(error).__name__}): start it with 'airboss serve',"
             " or name another with --url or AIRBOSS_URL"
         )

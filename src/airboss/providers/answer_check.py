@@ -14,8 +14,6 @@ from pydantic_core import from_json
 from airboss.domain.providers import ProviderApi
 from airboss.providers.faults import ProviderFault, bad_answer
 
-_REJECTED = ProviderFault("provider_rejected", "filtered the answer's content", counts=False)
-
 
 class _Shape(Protocol):
     """Knows one API's events: takes each, tells what the end was."""
@@ -124,7 +122,11 @@ class AnswerCheck:
 
     def end(self) -> None:
         """Check that what came is a whole answer."""
-        self._take_line(self._rest)
+        rest, self._rest = self._rest, b""
+        self._take_line(rest)
+        self._require_whole()
+
+    def _require_whole(self) -> None:
         if self.finish_reason is None:
             raise bad_answer("broke off without a finish reason" if self.has_output else "answered nothing")
         if self.finish_reason != "length" and not self.has_output:
@@ -134,7 +136,11 @@ class AnswerCheck:
         if not line.startswith(b"data:"):
             return
         payload = line[5:].strip()
-        if not payload or payload == b"[DONE]":
+        if not payload:
+            return
+        if payload == b"[DONE]":
+            # Whoever reads stops here, so the end of the body may never be seen.
+            self._require_whole()
             return
         event = _decode(payload)
         if not isinstance(event, dict):
@@ -143,4 +149,4 @@ class AnswerCheck:
             raise self._fault_of_error(event["error"])
         self._shape.take(event)
         if self.finish_reason == "content_filter":
-            raise _REJECTED
+            raise ProviderFault("provider_rejected", "filtered the answer's content", counts=False)

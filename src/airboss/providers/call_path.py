@@ -2,7 +2,9 @@
 
 import asyncio
 import random
+from collections import deque
 from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing, suppress
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
@@ -14,11 +16,14 @@ from airboss.ports.clock import Clock
 from airboss.ports.provider_watch import ProviderWatch
 from airboss.providers.answer_check import AnswerCheck
 from airboss.providers.checked_transport import Attempt, current_attempt
-from airboss.providers.faults import ProviderFault, timed_out
+from airboss.providers.faults import ProviderFault, bad_answer, timed_out
 from airboss.resilience.breaker import Breaker, BreakerOpenError, BreakerState
 from airboss.resilience.call_limiter import CallLimiter
 from airboss.resilience.retry_budget import RetryBudget
 from airboss.resilience.retry_wait import RetryWait
+
+#: An answer that is whole is not spoilt by a body that does not end; reading on keeps its connection.
+_DRAIN_SECONDS = 0.1
 
 E = TypeVar("E")
 #: Asks the provider once; the client's errors come out as they are.
@@ -52,7 +57,7 @@ class _Opened(Generic[E]):
     attempt: Attempt
     stream: AsyncGenerator[E]
     deadline: float
-    head: list[E] = field(default_factory=list)
+    head: deque[E] = field(default_factory=deque)
 
 
 class CallPath:
@@ -76,46 +81,54 @@ class CallPath:
 
     async def stream(self, model: str, ask: Ask[E], reading: Reading[E]) -> AsyncGenerator[E]:
         """Pass one logical call; raises `JobFailure` with a documented code."""
+        breaker = self._breaker(model)
+        # Nobody should wait for a slot, or spend the rate, to be told at its end that nothing is let out.
+        if seconds := breaker.snapshot().retry_after_seconds:
+            raise self._breaker_open(model, seconds)
         async with self.limiter.slot():
             try:
-                with self._breaker(model).permit() as permit:
+                with breaker.permit() as permit:
                     began = self._clock.monotonic()
                     call = _Call(model, began, began + self.spec.timeouts.total_seconds)
                     self._budget.record_call()
                     try:
-                        async for event in self._answer(call, ask, reading):
-                            if reading.is_end(event):
-                                # Whoever reads may stop at the end and never come back here.
-                                permit.succeed(self._clock.monotonic() - began)
-                            yield event
+                        async with aclosing(self._answer(call, ask, reading)) as events:
+                            async for event in events:
+                                if reading.is_end(event):
+                                    # Whoever reads may stop at the end and never come back here.
+                                    permit.succeed(self._clock.monotonic() - began)
+                                yield event
                     except ProviderFault as fault:
                         if fault.counts:
                             permit.fail(self._clock.monotonic() - began)
                         raise
             except BreakerOpenError as error:
-                raise self._breaker_open(model, error) from None
+                raise self._breaker_open(model, error.retry_after_seconds) from None
             except ProviderFault as fault:
                 raise fault.to_failure(self.spec.name) from None
 
     async def _answer(self, call: _Call, ask: Ask[E], reading: Reading[E]) -> AsyncGenerator[E]:
         opened = await self._open_with_retries(call, ask, reading)
         try:
-            event: E | None
-            for event in opened.head:
-                self._notice_end(event, opened, reading)
-                yield event
             while (event := await self._next(call, opened, reading)) is not None:
-                self._notice_end(event, opened, reading)
+                if reading.is_end(event):
+                    self._ended(opened.attempt, "ok")
+                    yield event
+                    await self._drain(call, opened, reading)
+                    return
                 yield event
+            raise bad_answer("broke off without its last event")
         except ProviderFault as fault:
             self._ended(opened.attempt, fault.code)
             raise
         finally:
             await self._close(opened)
 
-    def _notice_end(self, event: E, opened: _Opened[E], reading: Reading[E]) -> None:
-        if reading.is_end(event):
-            self._ended(opened.attempt, "ok")
+    async def _drain(self, call: _Call, opened: _Opened[E], reading: Reading[E]) -> None:
+        opened.deadline = min(opened.deadline, self._clock.monotonic() + _DRAIN_SECONDS)
+        with suppress(ProviderFault):
+            while await self._next(call, opened, reading) is not None:
+                pass
 
     async def _open_with_retries(self, call: _Call, ask: Ask[E], reading: Reading[E]) -> _Opened[E]:
         retrying = AsyncRetrying(
@@ -136,7 +149,7 @@ class CallPath:
         deadline = min(call.deadline, attempt.began + self.spec.timeouts.attempt_seconds)
         opened = _Opened(attempt, ask(), deadline)
         try:
-            while (event := await self._next(call, opened, reading)) is not None:
+            while (event := await self._read(call, opened, reading)) is not None:
                 opened.head.append(event)
                 if reading.is_output(event) or reading.is_end(event):
                     return opened
@@ -153,6 +166,9 @@ class CallPath:
         return opened
 
     async def _next(self, call: _Call, opened: _Opened[E], reading: Reading[E]) -> E | None:
+        return opened.head.popleft() if opened.head else await self._read(call, opened, reading)
+
+    async def _read(self, call: _Call, opened: _Opened[E], reading: Reading[E]) -> E | None:
         """Wait for the next event within the deadline: a drip must not outlast it. None is the end."""
         left_seconds = opened.deadline - self._clock.monotonic()
         try:
@@ -217,8 +233,7 @@ class CallPath:
             breaker = self.breakers[model] = Breaker(self.spec.breaker, self._clock, on_change)
         return breaker
 
-    def _breaker_open(self, model: str, error: BreakerOpenError) -> JobFailure:
-        seconds = error.retry_after_seconds
+    def _breaker_open(self, model: str, seconds: float) -> JobFailure:
         return JobFailure(
             "breaker_open",
             f"provider '{self.spec.name}' failed too often for model '{model}' and is left alone",

@@ -1,5 +1,7 @@
 """The transport under every provider client: errors in our words, answers checked, streams in our hands."""
 
+import asyncio
+import contextlib
 import ssl
 from collections.abc import AsyncIterator
 from contextvars import ContextVar
@@ -15,6 +17,8 @@ from airboss.resilience.retry_after import parse_retry_after
 
 _OK = 200
 _LOGGED_BYTES = 300
+#: What is said with an error mostly comes along with its status; where it does not, the status is enough.
+_LOGGED_SECONDS = 0.2
 _EVENT_STREAM = "text/event-stream"
 
 
@@ -63,8 +67,10 @@ class CheckedTransport(httpx2.AsyncBaseTransport):
             raise unreachable("broke the connection before it answered") from None
         fault = self._fault(response)
         if fault is not None:
-            await self._log_fault(attempt, fault, request, response)
-            await response.aclose()
+            try:
+                await self._log_fault(attempt, fault, request, response)
+            finally:
+                await response.aclose()
             raise fault
         assert isinstance(response.stream, httpx2.AsyncByteStream)  # noqa: S101 - an async transport's
         attempt.stream = CheckedStream(response.stream, attempt.check)
@@ -79,9 +85,9 @@ class CheckedTransport(httpx2.AsyncBaseTransport):
             return fault_of_status(
                 response.status_code, parse_retry_after(response.headers, self._clock.now_ms())
             )
-        if not response.headers.get("content-type", "").startswith(_EVENT_STREAM):
+        if not response.headers.get("content-type", "").lower().startswith(_EVENT_STREAM):
             return bad_answer("answered with something else than a stream of events")
-        if response.headers.get("content-encoding", "identity") != "identity":
+        if response.headers.get("content-encoding", "identity").lower() != "identity":
             return bad_answer("answered in an encoding it was not asked for")
         return None
 
@@ -89,8 +95,13 @@ class CheckedTransport(httpx2.AsyncBaseTransport):
         self, attempt: Attempt, fault: ProviderFault, request: httpx2.Request, response: httpx2.Response
     ) -> None:
         """Keep the beginning of the answer for operators, without the key it may repeat."""
-        key = request.headers.get("authorization", "").removeprefix("Bearer ")
-        text = (await _beginning(response)).decode("utf-8", "replace")
+        bearer = request.headers.get("authorization", "").removeprefix("Bearer ")
+        keys = [key for key in (bearer, request.headers.get("x-api-key", "")) if key]
+        # So much more that a key which begins within what is logged is found whole, and masked.
+        size_bytes = _LOGGED_BYTES + max(map(len, keys), default=0)
+        text = (await _beginning(response, size_bytes)).decode("utf-8", "replace")
+        for key in keys:
+            text = text.replace(key, "***")
         self._log.warning(
             "provider.fault",
             provider=attempt.provider,
@@ -98,7 +109,7 @@ class CheckedTransport(httpx2.AsyncBaseTransport):
             code=fault.code,
             status=response.status_code,
             content_type=response.headers.get("content-type", "")[:100],
-            begins=text.replace(key, "***") if key else text,
+            begins=text[:_LOGGED_BYTES],
         )
 
 
@@ -132,15 +143,14 @@ def _broken_off(check: AnswerCheck) -> ProviderFault:
     return unreachable("broke the connection before its first word")
 
 
-async def _beginning(response: httpx2.Response) -> bytes:
+async def _beginning(response: httpx2.Response, size_bytes: int) -> bytes:
     """Read a little of an answer that is refused; what it says is for the log only."""
     read = b""
     assert isinstance(response.stream, httpx2.AsyncByteStream)  # noqa: S101 - an async transport's
-    try:
-        async for part in response.stream:
-            read += part
-            if len(read) >= _LOGGED_BYTES:
-                break
-    except httpx2.TransportError:
-        pass
-    return read[:_LOGGED_BYTES]
+    with contextlib.suppress(httpx2.TransportError, TimeoutError):
+        async with asyncio.timeout(_LOGGED_SECONDS):
+            async for part in response.stream:
+                read += part
+                if len(read) >= size_bytes:
+                    break
+    return read[:size_bytes]

@@ -11,7 +11,9 @@ from openai.types.responses import (
     ResponseCompletedEvent,
     ResponseFunctionCallArgumentsDeltaEvent,
     ResponseIncompleteEvent,
+    ResponseOutputItem,
     ResponseOutputItemAddedEvent,
+    ResponseOutputItemDoneEvent,
     ResponseRefusalDeltaEvent,
     ResponseStreamEvent,
     ResponseTextDeltaEvent,
@@ -21,6 +23,7 @@ from openai.types.responses.response import IncompleteDetails
 from airboss.providers.call_path import CallPath, Reading
 from airboss.providers.checked_transport import current_attempt
 from airboss.providers.faults import ProviderFault, bad_answer, unreachable
+from airboss.providers.whole_response import make_usable
 
 _OUTPUT = (
     ResponseTextDeltaEvent,
@@ -54,15 +57,23 @@ async def _asked(inner: Model, args: Any, kwargs: Any) -> AsyncGenerator[Respons
     """Ask once; an answer cut by its length is a whole one that says so."""
     attempt = current_attempt.get()
     stream = cast("AsyncGenerator[ResponseStreamEvent]", inner.stream_response(*args, **kwargs))
+    items: list[ResponseOutputItem] = []
     async with aclosing(stream):
         async for event in stream:
             if isinstance(event, ResponseIncompleteEvent):
+                make_usable(event.response, items)
                 yield ResponseCompletedEvent(
                     type="response.completed", response=event.response, sequence_number=event.sequence_number
                 )
                 return
-            if isinstance(event, ResponseCompletedEvent) and attempt.check.finish_reason == "length":
-                event.response.incomplete_details = IncompleteDetails(reason="max_output_tokens")
+            if isinstance(event, ResponseCompletedEvent):
+                make_usable(event.response, items)
+                if attempt.check.finish_reason == "length":
+                    event.response.incomplete_details = IncompleteDetails(reason="max_output_tokens")
+            elif isinstance(event, ResponseOutputItemDoneEvent):
+                items.append(event.item)
+            elif isinstance(event, ResponseTextDeltaEvent) and not isinstance(event.delta, str):
+                raise bad_answer("sent a delta of the wrong shape")
             yield event
 
 

@@ -52,10 +52,11 @@ class Answer:
         self._blocks: dict[int, _Block] = {}
         self._counts = dict.fromkeys(_COUNTS, 0)
         self._stop_reason: str | None = None
+        self._is_told = False
         self._sequence = 0
 
     def take(self, event: RawMessageStreamEvent) -> Iterator[ResponseStreamEvent]:
-        """Take an event in; what it adds comes out."""
+        """Take an event in; what it adds comes out, with the last one the whole response."""
         if event.type == "message_start":
             self._id = str(event.message.id)
             self._count(event.message.usage)
@@ -66,9 +67,19 @@ class Answer:
         elif event.type == "message_delta":
             self._count(event.usage)
             self._stop_reason = event.delta.stop_reason or self._stop_reason
+        elif event.type == "message_stop":
+            yield from self.end()
 
-    def completed(self) -> ResponseCompletedEvent:
-        response = Response(
+    def end(self) -> Iterator[ResponseStreamEvent]:
+        """Complete the message where its last event never came: nothing but the reason to stop is missed."""
+        if not self._is_told and self._stop_reason is not None:
+            self._is_told = True
+            yield ResponseCompletedEvent(
+                type="response.completed", response=self._response(), sequence_number=self._next()
+            )
+
+    def _response(self) -> Response:
+        return Response(
             id=self._id,
             created_at=0,
             model=self._model,
@@ -79,9 +90,6 @@ class Answer:
             tools=[],
             status="completed",
             usage=self._usage(),
-        )
-        return ResponseCompletedEvent(
-            type="response.completed", response=response, sequence_number=self._next()
         )
 
     def _open(self, index: int, begun: Any) -> Iterator[ResponseStreamEvent]:

@@ -1,20 +1,14 @@
 """Asking through Anthropic's client library: the one module that imports it, which takes a second."""
 
-import asyncio
-import contextlib
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from typing import Any
 
 from anthropic import AnthropicError, APIConnectionError, AsyncAnthropic
-from anthropic.types import RawMessageStreamEvent
 from openai.types.responses import ResponseStreamEvent
 
 from airboss.providers.anthropic_native.answer import Answer
 from airboss.providers.connection import ProviderConnection
 from airboss.providers.faults import ProviderFault, bad_answer, unreachable
-
-#: How long a whole answer's connection may take to end, so that the next call can have it.
-_END_SECONDS = 1.0
 
 
 class _Client(AsyncAnthropic):
@@ -38,25 +32,13 @@ async def ask(
     answer = Answer(request["model"], names)
     try:
         async with await _Client(connection).messages.create(**request, stream=True) as stream:
-            events = aiter(stream)
-            async for event in events:
+            async for event in stream:
                 for told in answer.take(event):
                     yield told
-                if event.type == "message_stop":
-                    yield answer.completed()
-                    await _read_to_end(events)
-                    return
     except AnthropicError as error:
         raise _fault_of(error) from error
-    yield answer.completed()
-
-
-async def _read_to_end(events: AsyncIterator[RawMessageStreamEvent]) -> None:
-    """Read what is behind a whole answer; nothing there can spoil it."""
-    with contextlib.suppress(TimeoutError, ProviderFault, AnthropicError, ValueError):
-        async with asyncio.timeout(_END_SECONDS):
-            async for _ in events:
-                pass
+    for told in answer.end():
+        yield told
 
 
 def _fault_of(error: AnthropicError) -> ProviderFault:

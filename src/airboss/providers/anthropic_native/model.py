@@ -1,8 +1,8 @@
 """Anthropic's Messages API as a model of the agents SDK."""
 
 import asyncio
+import functools
 import importlib
-import sys
 from collections.abc import AsyncIterator
 from contextlib import aclosing
 from typing import Any
@@ -58,5 +58,9 @@ class AnthropicModel(Model):
 
 async def _loaded_client() -> Any:
     """Load the client library by name, off the event loop: it takes a second, and not everyone has it."""
-    loaded = sys.modules.get(_CLIENT_MODULE)
-    return loaded or await asyncio.to_thread(importlib.import_module, _CLIENT_MODULE)
+    return _client() if _client.cache_info().currsize else await asyncio.to_thread(_client)
+
+
+@functools.cache
+def _client() -> Any:
+    return importlib.import_module(_CLIENT_MODULE)
