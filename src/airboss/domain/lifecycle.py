@@ -14,7 +14,9 @@ def spawned(job: JobSummary) -> EventDraft:
 def started(job: JobSummary, now_ms: int, resumed_steps: int) -> EventDraft:
     """Draft a start; `resumed_steps` counts the model calls that need not be made again."""
     wait_seconds = max(0, now_ms - job.due_at_ms) / 1000
-    return job_event(EventType.JOB_STARTED, job, now_ms, queue_wait_seconds=wait_seconds, resumed_steps=resumed_steps)
+    return job_event(
+        EventType.JOB_STARTED, job, now_ms, queue_wait_seconds=wait_seconds, resumed_steps=resumed_steps
+    )
 
 
 def interrupted(job: JobSummary, now_ms: int, reason: str) -> EventDraft:

@@ -49,7 +49,7 @@ class ClaimJournal:
             sleep=self._clock.sleep,
         )
         job = self._job
-        kept = await retrying(self._store.record, entry, drafts, usage, job_id=job.id, claim=job.claim)
+        kept: bool = await retrying(self._store.record, entry, drafts, usage, job_id=job.id, claim=job.claim)
         if not kept:
             raise ClaimLostError
         self._entries[entry.key] = entry
