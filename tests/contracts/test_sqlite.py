@@ -467,7 +467,7 @@ async def test_recovery_walks_over_live_jobs_only(path: Path) -> None:
     with closing(open_writer(path)) as connection:
         connection.execute("BEGIN")
         connection.set_trace_callback(executed.append)
-        job_writes.recover(Transaction(connection, "n1", MAX_EVENT_BYTES), START_MS)
+        job_writes.recover(Transaction(connection, "n1", MAX_EVENT_BYTES), START_MS, {})
         connection.set_trace_callback(None)
         for statement in executed:
             for row in connection.execute(f"EXPLAIN QUERY PLAN {statement}"):

@@ -180,7 +180,7 @@ async def test_a_final_state_never_changes(store: Store, recorder: EventRecorder
     assert result.verdict is CancelVerdict.ALREADY_FINAL
     assert result.job == ended
     assert not await store.append([delta(job)], job_id=job.id, claim=job.claim)
-    assert not (await store.recover(LATER_MS)).pending
+    assert not (await store.recover(LATER_MS, {})).pending
     assert await store.get(job.id, None) == ended
     assert len(recorder.events) == told
 
@@ -223,14 +223,14 @@ async def test_recovery_spends_the_attempt_and_stops_at_the_last(
 ) -> None:
     job = (await store.spawn(new_job(max_attempts=2), None)).job
     assert await store.start(job.id, START_MS)
-    first = await store.recover(LATER_MS)
+    first = await store.recover(LATER_MS, {})
     assert [(found.id, found.attempt, found.state) for found in first.pending] == [
         (job.id, 1, JobState.PENDING)
     ]
     assert (first.interrupted, first.ended) == (1, 0)
     assert recorder.events[-1].data["reason"] == "worker_lost"
     assert await store.start(job.id, LATER_MS)
-    second = await store.recover(LATER_MS)
+    second = await store.recover(LATER_MS, {})
     assert (list(second.pending), second.interrupted, second.ended) == ([], 0, 1)
     kept = await store.get(job.id, None)
     assert kept is not None
@@ -249,7 +249,7 @@ async def test_recovery_keeps_the_promise_to_cancel(store: Store) -> None:
     jobs = [await started(store, number, max_attempts=number) for number in (1, 2)]
     for job in jobs:
         await store.request_cancel(job.id, None, "someone", LATER_MS)
-    recovered = await store.recover(LATER_MS)
+    recovered = await store.recover(LATER_MS, {})
     assert list(recovered.pending) == []
     for job in jobs:
         kept = await store.get(job.id, None)
@@ -262,7 +262,7 @@ async def test_recovery_returns_every_pending_job_in_order(store: Store) -> None
     random.Random(1).shuffle(numbers)
     for number in numbers:
         await store.spawn(new_job(number, tenant=f"t{number % 3}"), None)
-    recovered = await store.recover(LATER_MS)
+    recovered = await store.recover(LATER_MS, {})
     assert [job.id for job in recovered.pending] == [job_id(number) for number in range(30)]
     assert recovered.interrupted == recovered.ended == 0
 
@@ -398,7 +398,7 @@ async def test_the_kept_counts_equal_a_recount_after_a_random_run(store: Store, 
             case _:
                 await store.end_pending(job.id, FAILED, LATER_MS)
     assert kept_counts(store) == await recount(store)
-    await store.recover(LATER_MS)
+    await store.recover(LATER_MS, {})
     assert kept_counts(store) == await recount(store)
     assert len(await all_jobs(store, JobQuery(None))) == len(jobs)
 

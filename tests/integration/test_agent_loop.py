@@ -32,7 +32,7 @@ async def test_text_goes_out_as_deltas_and_comes_back_whole() -> None:
     assert await tried.answer() == "Hello you"
     assert tried.recorder.types() == ["model.called", "output.delta", "model.answered"]
     assert tried.recorder.data("output.delta")[0]["text"] == "Hello you"
-    assert tried.run.report.usage == Usage(1, 10, 5)
+    assert tried.recorder.usage == Usage(1, 10, 5)
     assert tried.run.report.answered_by == AnsweredBy("offline", "alpha")
     answered = tried.recorder.data("model.answered")[0]
     assert answered["finish_reason"] == "stop"

@@ -23,6 +23,8 @@ from tests.support.jobs import new_agent, new_job
 
 from airboss.domain.agents import AgentSpec
 from airboss.domain.events import EventDraft
+from airboss.domain.jobs import Usage
+from airboss.domain.journal import JournalEntry, JournalKey
 from airboss.loop.sdk_loop import SdkLoop
 from airboss.ports.loop import Run, RunReport
 from airboss.ports.tools import Tool, ToolContext
@@ -116,11 +118,13 @@ class EchoTool:
 
     def __init__(self, gate: asyncio.Event | None = None) -> None:
         self._gate = gate
+        self.calls = 0
         self.running = 0
         self.most_running = 0
         self.changed = asyncio.Event()
 
     async def call(self, context: ToolContext, arguments: Any) -> Any:
+        self.calls += 1
         self.running += 1
         self.most_running = max(self.most_running, self.running)
         self.changed.set()
@@ -137,9 +141,22 @@ class Recorder:
 
     def __init__(self) -> None:
         self.drafts: list[EventDraft] = []
+        self.entries: dict[JournalKey, JournalEntry] = {}
+        self.usage = Usage()
 
     def emit(self, drafts: Sequence[EventDraft]) -> None:
         self.drafts += drafts
+
+    def recall(self, key: JournalKey) -> JournalEntry | None:
+        return self.entries.get(key)
+
+    async def record(self, entry: JournalEntry, drafts: Sequence[EventDraft], usage: Usage) -> None:
+        self.entries[entry.key] = entry
+        self.drafts += drafts
+        self.usage = self.usage.plus(usage)
+
+    async def forget(self, from_turn: int) -> None:
+        self.entries = {key: entry for key, entry in self.entries.items() if key.turn < from_turn}
 
     def types(self) -> list[str]:
         return [draft.type.value for draft in self.drafts]
@@ -159,6 +176,7 @@ class Bench:
     loop: SdkLoop
     run: Run
     recorder: Recorder
+    tools: Sequence[Tool]
 
     async def answer(self) -> Any:
         return await self.loop.run(self.run)
@@ -178,7 +196,7 @@ def bench(
     )
     recorder = Recorder()
     run = Run(new_job(input="the question"), agent, recorder, RunReport())
-    return Bench(loop, run, recorder)
+    return Bench(loop, run, recorder, tools)
 
 
 def _delta(text: str) -> ResponseTextDeltaEvent:

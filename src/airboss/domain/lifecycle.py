@@ -11,9 +11,12 @@ def spawned(job: JobSummary) -> EventDraft:
     return job_event(EventType.JOB_SPAWNED, job, job.created_at_ms, priority=job.priority)
 
 
-def started(job: JobSummary, now_ms: int) -> EventDraft:
+def started(job: JobSummary, now_ms: int, resumed_steps: int) -> EventDraft:
+    """Draft a start; `resumed_steps` counts the model calls that need not be made again."""
     wait_seconds = max(0, now_ms - job.due_at_ms) / 1000
-    return job_event(EventType.JOB_STARTED, job, now_ms, queue_wait_seconds=wait_seconds, resumed_steps=0)
+    return job_event(
+        EventType.JOB_STARTED, job, now_ms, queue_wait_seconds=wait_seconds, resumed_steps=resumed_steps
+    )
 
 
 def interrupted(job: JobSummary, now_ms: int, reason: str) -> EventDraft:

@@ -10,6 +10,7 @@ class ModelCall:
     turn: int
     provider: str
     model: str
+    request_hash: str
 
 
 @dataclass(frozen=True, slots=True)

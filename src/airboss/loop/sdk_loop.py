@@ -11,6 +11,7 @@ from agents import (
     ModelSettings,
     RunConfig,
     Runner,
+    UserError,
 )
 from agents.tracing import set_trace_provider
 from agents.tracing.provider import DefaultTraceProvider
@@ -23,7 +24,7 @@ from airboss.loop.seam import Seam
 from airboss.loop.settling import settled
 from airboss.ports.clock import Clock
 from airboss.ports.log import Log
-from airboss.ports.loop import Run
+from airboss.ports.loop import ClaimLostError, Run
 from airboss.providers.models import ModelSource
 from airboss.tools.registry import ToolRegistry
 
@@ -85,6 +86,11 @@ class SdkLoop:
         except ModelBehaviorError as error:
             self._log.warning("model.misbehaved", job_id=run.job.id, error=error)
             raise JobFailure("provider_bad_answer", "the model's answer could not be used") from None
+        except UserError as error:
+            # What a tool raised that no model should read comes out wrapped.
+            if isinstance(error.__cause__, JobFailure | ClaimLostError):
+                raise error.__cause__ from None
+            raise
         return _final_text(result.final_output)
 
     def _build(

@@ -7,11 +7,12 @@ from typing import Any
 
 from agents import FunctionTool, Model, ModelProvider, ModelResponse
 from agents.tool_context import ToolContext as SdkToolContext
-from openai.types.responses import ResponseStreamEvent
+from openai.types.responses import ResponseCompletedEvent, ResponseStreamEvent
 
 from airboss.domain.errors import JobFailure
 from airboss.domain.tool_names import wire_name
 from airboss.loop.calls import ModelCall, ToolCall
+from airboss.loop.fingerprint import fingerprint
 from airboss.loop.seam import Seam
 from airboss.ports.tools import Tool
 from airboss.providers.models import Candidate
@@ -34,11 +35,17 @@ class SeamModel(Model):
 
     async def stream_response(self, *args: Any, **kwargs: Any) -> AsyncIterator[ResponseStreamEvent]:
         turn = self._seam.next_turn()
+        request_hash = _request_hash(self._candidates[0], args)
+        kept = await self._seam.recall(turn, request_hash)
+        if kept is not None:
+            yield ResponseCompletedEvent(type="response.completed", response=kept, sequence_number=0)
+            return
         for candidate in self._candidates:
             is_last = candidate is self._candidates[-1]
             began = False
             try:
-                async with aclosing(self._ask(turn, candidate, args, kwargs)) as stream:
+                call = ModelCall(turn, candidate.provider, candidate.model, request_hash)
+                async with aclosing(self._ask(call, candidate, args, kwargs)) as stream:
                     async for event in stream:
                         began = True
                         yield event
@@ -50,10 +57,21 @@ class SeamModel(Model):
                 return
 
     def _ask(
-        self, turn: int, candidate: Candidate, args: Any, kwargs: Any
+        self, call: ModelCall, candidate: Candidate, args: Any, kwargs: Any
     ) -> AsyncGenerator[ResponseStreamEvent]:
-        call = ModelCall(turn, candidate.provider, candidate.model)
         return self._seam.model(call, lambda: candidate.answers.stream_response(*args, **kwargs))
+
+
+def _request_hash(candidate: Candidate, args: Any) -> str:
+    """Hash what the SDK asks a model: whom, instructions, conversation, tools and handoffs."""
+    instructions, items, _, tools, _, handoffs, *_ = args
+    offered = [(tool.name, getattr(tool, "description", ""), _parameters(tool)) for tool in tools]
+    others = [(handoff.tool_name, handoff.agent_name) for handoff in handoffs]
+    return fingerprint(candidate.provider, candidate.model, instructions, items, offered, others)
+
+
+def _parameters(tool: Any) -> Any:
+    return tool.params_json_schema if isinstance(tool, FunctionTool) else None
 
 
 class NoModels(ModelProvider):

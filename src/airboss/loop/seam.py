@@ -1,6 +1,7 @@
 """The one seam that every model call and every tool call of a run passes.
 
-It knows (job, turn, call). Events go out here; what is to happen around a call happens here.
+It knows (job, turn, call). Events go out here, answers are kept here, and what an earlier run of the job
+was answered is taken from here in place of asking again.
 """
 
 import json
@@ -12,16 +13,22 @@ from openai.types.responses import (
     Response,
     ResponseCompletedEvent,
     ResponseFunctionToolCall,
+    ResponseOutputMessage,
+    ResponseOutputText,
     ResponseStreamEvent,
     ResponseTextDeltaEvent,
 )
 
+from airboss.domain.errors import JobFailure
 from airboss.domain.event_types import EventType
-from airboss.domain.events import job_event
+from airboss.domain.events import EventDraft, job_event
 from airboss.domain.jobs import AnsweredBy, Usage, preview
+from airboss.domain.journal import EntryKind, JournalEntry, JournalKey
 from airboss.domain.text import well_formed
 from airboss.loop.calls import ModelCall, ToolCall
 from airboss.loop.deltas import DeltaCoalescer
+from airboss.loop.fingerprint import fingerprint
+from airboss.loop.kept_answer import KeptAnswer
 from airboss.ports.clock import Clock
 from airboss.ports.log import Log
 from airboss.ports.loop import Run
@@ -44,11 +51,34 @@ class Seam:
         self._turn += 1
         return self._turn
 
+    async def recall(self, turn: int, request_hash: str) -> Response | None:
+        """Return what an earlier run was answered in this turn, if it asked the same.
+
+        Where it asked something else, all that was kept from there on belongs to another conversation: it is
+        dropped, said so in an event, and asked anew.
+        """
+        entry = self._run.journal.recall(JournalKey(EntryKind.MODEL, turn))
+        if entry is None or entry.answer is None:
+            return None
+        if entry.request_hash != request_hash:
+            await self._run.journal.forget(turn)
+            text = f"step {turn} asks something else than before the interruption: asked anew from there"
+            self._emit(EventType.JOB_PROGRESSED, message=text, fraction=None)
+            return None
+        kept = KeptAnswer.model_validate_json(entry.answer)
+        self._place_tool_calls(turn, kept.response)
+        self._offset += kept.text_characters
+        self._run.report.answered_by = kept.answered_by
+        call = ModelCall(turn, kept.provider, kept.model, request_hash)
+        self._run.journal.emit([self._answered(call, kept.response, 0.0, replayed=True)])
+        return kept.response
+
     async def model(
         self, call: ModelCall, ask: Callable[[], AsyncIterator[ResponseStreamEvent]]
     ) -> AsyncGenerator[ResponseStreamEvent]:
-        """Pass a streamed model call: its text as deltas, its end with usage."""
+        """Pass a streamed model call: its text as deltas, its answer kept before it is acted on."""
         began = self._clock.monotonic()
+        offset = self._offset
         self._emit(EventType.MODEL_CALLED, provider=call.provider, model=call.model, step=call.turn)
         deltas = DeltaCoalescer(lambda text: self._emit_delta(call.turn, text))
         try:
@@ -58,27 +88,40 @@ class Seam:
                         deltas.add(event.delta)
                     elif isinstance(event, ResponseCompletedEvent):
                         deltas.flush()
-                        self._answered(call, event.response, self._clock.monotonic() - began)
+                        seconds = self._clock.monotonic() - began
+                        await self._keep(call, event.response, seconds, self._offset - offset)
                     yield event
         finally:
             deltas.flush()
 
-    def _answered(self, call: ModelCall, response: Response, duration_seconds: float) -> None:
-        """Take in a whole answer, before its tool calls start."""
+    async def _keep(
+        self, call: ModelCall, response: Response, duration_seconds: float, text_characters: int
+    ) -> None:
+        """Keep a whole answer on disk before its tool calls start: what was paid for is not asked twice."""
+        _make_well_formed(response)
         self._place_tool_calls(call.turn, response)
-        usage = _usage(response)
-        report = self._run.report
-        report.usage = report.usage.plus(usage)
-        report.answered_by = AnsweredBy(call.provider, call.model)
-        self._emit(
+        kept = KeptAnswer(
+            response=response, provider=call.provider, model=call.model, text_characters=text_characters
+        )
+        self._run.report.answered_by = AnsweredBy(call.provider, call.model)
+        key = JournalKey(EntryKind.MODEL, call.turn)
+        # What was not set stays so: read back, the answer must make the same next request.
+        entry = JournalEntry(key, call.request_hash, kept.model_dump_json(exclude_unset=True))
+        told = self._answered(call, response, duration_seconds, replayed=False)
+        await self._run.journal.record(entry, [told], _usage(response))
+
+    def _answered(
+        self, call: ModelCall, response: Response, duration_seconds: float, *, replayed: bool
+    ) -> EventDraft:
+        return self._draft(
             EventType.MODEL_ANSWERED,
             provider=call.provider,
             model=call.model,
             step=call.turn,
-            usage=usage.to_dict(),
+            usage=_usage(response).to_dict(),
             duration_seconds=round(duration_seconds, 6),
             finish_reason=_finish_reason(response),
-            replayed=False,
+            replayed=replayed,
         )
 
     def _place_tool_calls(self, turn: int, response: Response) -> None:
@@ -94,37 +137,61 @@ class Seam:
         return self._places[call_id]
 
     async def tool(self, call: ToolCall, tool: Tool) -> str:
-        """Pass a tool call; a failure is an answer too, which the model reads."""
+        """Pass a tool call; a failure is an answer too, which the model reads.
+
+        Raises `JobFailure` with `outcome_unknown` where an earlier run began a call that may not be repeated.
+        """
+        key = JournalKey(EntryKind.TOOL, call.turn, call.index)
+        request_hash = fingerprint(call.tool, call.arguments_json)
+        entry = self._run.journal.recall(key)
+        if entry is not None and entry.request_hash == request_hash:
+            if entry.answer is not None:
+                self._emit_replayed(call, entry.answer)
+                return entry.answer
+            if not tool.repeatable:
+                raise _outcome_unknown(call)
         began = self._clock.monotonic()
-        self._emit(EventType.TOOL_CALLED, tool=call.tool, call_id=call.call_id, step=call.turn)
+        called = self._draft(EventType.TOOL_CALLED, tool=call.tool, call_id=call.call_id, step=call.turn)
+        if tool.repeatable:
+            self._run.journal.emit([called])
+        else:
+            # On disk before the effect: after a crash nobody could tell whether it had been.
+            await self._run.journal.record(JournalEntry(key, request_hash, None), [called], Usage())
+        answer, kind, told = await self._call_tool(call, tool)
+        seconds = round(self._clock.monotonic() - began, 6)
+        event = self._draft(
+            kind, tool=call.tool, call_id=call.call_id, step=call.turn, duration_seconds=seconds, **told
+        )
+        await self._run.journal.record(JournalEntry(key, request_hash, answer), [event], Usage())
+        return answer
+
+    async def _call_tool(self, call: ToolCall, tool: Tool) -> tuple[str, EventType, dict[str, Any]]:
+        """Call a tool; returns what the model reads, and the event that tells of it."""
         job = self._run.job
         try:
             arguments = _decode_arguments(call.arguments_json)
             answer = await tool.call(ToolContext(job.id, job.tenant), arguments)
         except ToolError as error:
             kind = EventType.TOOL_DENIED if isinstance(error, ToolDeniedError) else EventType.TOOL_FAILED
-            self._emit_tool_end(kind, call, began, code=error.code, preview=preview(error.message))
-            return f"error: {error.message}"
+            message = well_formed(error.message)
+            return f"error: {message}", kind, {"code": error.code, "preview": preview(message)}
         except Exception as error:  # noqa: BLE001 - a tool that breaks must not end what others pay for
             self._log.error("tool.broke", tool=call.tool, job_id=job.id, error=error)
             message = f"{call.tool} failed; its server's log has the details"
-            self._emit_tool_end(
-                EventType.TOOL_FAILED, call, began, code="tool_failed", preview=preview(message)
-            )
-            return f"error: {message}"
+            told = {"code": "tool_failed", "preview": preview(message)}
+            return f"error: {message}", EventType.TOOL_FAILED, told
         text = well_formed(answer if isinstance(answer, str) else json.dumps(answer, ensure_ascii=False))
-        self._emit_tool_end(EventType.TOOL_ANSWERED, call, began, preview=preview(text), replayed=False)
-        return text
+        return text, EventType.TOOL_ANSWERED, {"preview": preview(text), "replayed": False}
 
-    def _emit_tool_end(self, kind: EventType, call: ToolCall, began: float, **data: Any) -> None:
-        duration_seconds = round(self._clock.monotonic() - began, 6)
+    def _emit_replayed(self, call: ToolCall, answer: str) -> None:
         self._emit(
-            kind,
+            EventType.TOOL_ANSWERED,
             tool=call.tool,
             call_id=call.call_id,
             step=call.turn,
-            duration_seconds=duration_seconds,
-            **data,
+            duration_seconds=0.0,
+            preview=preview(answer),
+            replayed=True,
         )
 
     def _emit_delta(self, turn: int, text: str) -> None:
@@ -132,7 +199,10 @@ class Seam:
         self._offset += len(text)
 
     def _emit(self, kind: EventType, **data: Any) -> None:
-        self._run.journal.emit([job_event(kind, self._run.job, self._clock.now_ms(), **data)])
+        self._run.journal.emit([self._draft(kind, **data)])
+
+    def _draft(self, kind: EventType, **data: Any) -> EventDraft:
+        return job_event(kind, self._run.job, self._clock.now_ms(), **data)
 
 
 async def _generator(stream: AsyncIterator[ResponseStreamEvent]) -> AsyncGenerator[ResponseStreamEvent]:
@@ -143,6 +213,26 @@ async def _generator(stream: AsyncIterator[ResponseStreamEvent]) -> AsyncGenerat
     finally:
         if isinstance(stream, AsyncGenerator):
             await stream.aclose()
+
+
+def _make_well_formed(response: Response) -> None:
+    """Mend half characters where a model writes: they can be neither kept nor sent."""
+    for item in response.output:
+        if isinstance(item, ResponseFunctionToolCall):
+            item.arguments = well_formed(item.arguments)
+        elif isinstance(item, ResponseOutputMessage):
+            for part in item.content:
+                if isinstance(part, ResponseOutputText):
+                    part.text = well_formed(part.text)
+
+
+def _outcome_unknown(call: ToolCall) -> JobFailure:
+    return JobFailure(
+        "outcome_unknown",
+        f"{call.tool} was called when the worker was lost, and may not be called twice:"
+        " look whether it had its effect, then spawn the job again",
+        {"tool": call.tool, "call_id": call.call_id, "step": call.turn, "arguments": call.arguments_json},
+    )
 
 
 def _usage(response: Response) -> Usage:

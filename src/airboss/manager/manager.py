@@ -90,7 +90,8 @@ class AgentManager:
         """Take back what an earlier process left, then begin to work."""
         for agent in await self._store.paused_agents():
             self._engine.pause(agent)
-        recovered = await self._store.recover(self._clock.now_ms())
+        policy = {agent.name: agent.on_interrupt for agent in self.registry}
+        recovered = await self._store.recover(self._clock.now_ms(), policy)
         for job in recovered.pending:
             await self._requeue(job)
         if recovered.interrupted or recovered.ended or recovered.pending:

@@ -1,7 +1,6 @@
 """One attempt at one job: claimed, run under its limits, ended once."""
 
 import asyncio
-from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -9,11 +8,11 @@ from typing import Any
 
 from tenacity import AsyncRetrying, retry_if_exception_type, wait_exponential
 
-from airboss.domain.agents import AgentSpec
+from airboss.domain.agents import AgentSpec, OnInterrupt
 from airboss.domain.errors import JobError, JobFailure, StorageUnavailableError
-from airboss.domain.events import EventDraft
 from airboss.domain.jobs import Job, Outcome
 from airboss.domain.states import JobState
+from airboss.manager.claim_journal import ClaimJournal
 from airboss.manager.registry import AgentRegistry
 from airboss.ports.clock import Clock
 from airboss.ports.log import Log
@@ -47,27 +46,6 @@ class ActiveRun:
             self.told.set_result(None)
             if self.task is not None:
                 self.task.cancel()
-
-
-class ClaimJournal:
-    """Writes a run's events under its claim, in order, without making the run wait for the disk."""
-
-    def __init__(self, store: Store, job: Job) -> None:
-        self._store = store
-        self._job = job
-
-    def emit(self, drafts: Sequence[EventDraft]) -> None:
-        # An event that cannot be written must not end a run that can: the job's own writes tell.
-        with suppress(StorageUnavailableError):
-            appended = asyncio.ensure_future(
-                self._store.append(drafts, job_id=self._job.id, claim=self._job.claim)
-            )
-            appended.add_done_callback(_retrieve)
-
-
-def _retrieve(future: asyncio.Future[bool]) -> None:
-    if not future.cancelled():
-        future.exception()
 
 
 class Runner:
@@ -134,7 +112,8 @@ class Runner:
 
     async def _call_loop(self, active: ActiveRun, job: Job, agent: AgentSpec) -> Any:
         loop = await self._loops.load()
-        return await loop.run(Run(job, agent, ClaimJournal(self._store, job), active.report))
+        journal = await ClaimJournal.open(self._store, job, self._clock)
+        return await loop.run(Run(job, agent, journal, active.report))
 
     async def _wait(self, active: ActiveRun, task: asyncio.Task[Any], seconds: float) -> None:
         """Wait for the run; a worker that is cancelled itself hands its job back first."""
@@ -193,12 +172,23 @@ class Runner:
                     return await self._write_end(active, job, self._broken(job, error), ran_seconds)
         return None
 
+    async def _hand_back(self, job: Job, ran_seconds: float, now_ms: int) -> Job | None:
+        """Give a drained job back as its agent wants it: to be resumed, from scratch, or not at all."""
+        agent = self._registry.find(job.agent)
+        on_interrupt = OnInterrupt.RESUME if agent is None else agent.on_interrupt
+        if on_interrupt is OnInterrupt.FAIL:
+            outcome = Outcome(JobState.FAILED, error=_interrupted(job), ran_seconds=ran_seconds)
+            return await self._store.finish(job.id, job.claim, outcome, now_ms)
+        if on_interrupt is OnInterrupt.RESTART:
+            await self._store.forget(job.id, 0, claim=job.claim)
+        return await self._store.interrupt(job.id, job.claim, "draining", ran_seconds, now_ms)
+
     async def _write_end(
         self, active: ActiveRun, job: Job, outcome: Outcome | None, ran_seconds: float
     ) -> Job | None:
         now_ms = self._clock.now_ms()
         if outcome is None:
-            return await self._store.interrupt(job.id, job.claim, "draining", ran_seconds, now_ms)
+            return await self._hand_back(job, ran_seconds, now_ms)
         whole = Outcome(
             outcome.state,
             output=outcome.output,
@@ -213,6 +203,14 @@ class Runner:
             run_at_ms = now_ms + round(agent.retry_delay_seconds * 1000)
             return await self._store.reschedule(job.id, job.claim, whole, run_at_ms, now_ms)
         return await self._store.finish(job.id, job.claim, whole, now_ms)
+
+
+def _interrupted(job: Job) -> JobError:
+    return JobError(
+        "worker_lost",
+        "the node was drained while the job ran, and its agent is set to fail then (on_interrupt)",
+        {"attempts": job.attempt, "max_attempts": job.max_attempts},
+    )
 
 
 def _may_start_again(job: Job, agent: AgentSpec, outcome: Outcome) -> bool:

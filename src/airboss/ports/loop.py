@@ -7,18 +7,35 @@ from typing import Any, Protocol
 from airboss.domain.agents import AgentSpec
 from airboss.domain.events import EventDraft
 from airboss.domain.jobs import AnsweredBy, Job, Usage
+from airboss.domain.journal import JournalEntry, JournalKey
 
 
 @dataclass(slots=True)
 class RunReport:
-    """What a run has spent so far; kept while it runs, so that it is known however the run ends."""
+    """What a run has spent beside its journal, and who answered; known however the run ends."""
 
     usage: Usage = field(default_factory=Usage)
     answered_by: AnsweredBy | None = None
 
 
+class ClaimLostError(Exception):
+    """The run's claim is not the newest any more: whatever it does counts no longer."""
+
+
 class RunJournal(Protocol):
-    """Where a run writes what happens in it, under its claim."""
+    """Where a run writes what happens in it, under its claim, and finds what earlier runs were answered."""
+
+    def recall(self, key: JournalKey) -> JournalEntry | None:
+        """Return what an earlier run of this job kept under the key."""
+        ...
+
+    async def record(self, entry: JournalEntry, drafts: Sequence[EventDraft], usage: Usage) -> None:
+        """Keep an entry with its events and cost: on disk when this returns; raises `ClaimLostError`."""
+        ...
+
+    async def forget(self, from_turn: int) -> None:
+        """Drop what was kept of a turn and all behind it."""
+        ...
 
     def emit(self, drafts: Sequence[EventDraft]) -> None:
         """Queue events for commit, in order, without waiting."""

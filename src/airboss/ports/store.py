@@ -1,13 +1,15 @@
 """The store: the truth about jobs and events. Every change and its event are one transaction."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
 
+from airboss.domain.agents import OnInterrupt
 from airboss.domain.errors import JobError
 from airboss.domain.events import Event, EventDraft
-from airboss.domain.jobs import Job, JobSummary, Outcome
+from airboss.domain.jobs import Job, JobSummary, Outcome, Usage
+from airboss.domain.journal import JournalEntry
 from airboss.domain.states import JobState
 
 #: Called with committed events, in the order of their ids, before the change itself is answered.
@@ -161,7 +163,10 @@ class Store(Protocol):
     async def interrupt(
         self, job_id: str, claim: int, reason: str, ran_seconds: float, now_ms: int
     ) -> Job | None:
-        """Hand a running job back without spending its attempt; one promised a cancel ends cancelled."""
+        """Hand a running job back without spending its attempt; one promised a cancel ends cancelled.
+
+        Its journal is kept: who wants it forgotten calls `forget` first.
+        """
         ...
 
     async def reschedule(
@@ -180,8 +185,11 @@ class Store(Protocol):
         """Cancel a job that holds no worker, or promise it to one that does; None where there is no such job."""
         ...
 
-    async def recover(self, now_ms: int) -> Recovered:
-        """Take back the jobs whose worker is gone and return all pending ones, in queue order."""
+    async def recover(self, now_ms: int, policy: Mapping[str, OnInterrupt]) -> Recovered:
+        """Take back the jobs whose worker is gone and return all pending ones, in queue order.
+
+        `policy` says by agent what becomes of them: resumed where it is silent.
+        """
         ...
 
     async def get(self, job_id: str, tenant: str | None) -> Job | None: ...
@@ -190,6 +198,17 @@ class Store(Protocol):
 
     def append(self, drafts: Sequence[EventDraft], *, job_id: str, claim: int) -> Awaitable[bool]:
         """Queue a worker's events behind what was queued before; False where the claim had been lost."""
+        ...
+
+    async def record(
+        self, entry: JournalEntry, drafts: Sequence[EventDraft], usage: Usage, *, job_id: str, claim: int
+    ) -> bool:
+        """Keep an entry of a run's journal with its events and what it cost; False where the claim was lost."""
+        ...
+
+    async def journal(self, job_id: str) -> Sequence[JournalEntry]: ...
+    async def forget(self, job_id: str, from_turn: int, *, claim: int) -> None:
+        """Drop the entries of a turn and all behind it: the run went another way."""
         ...
 
     async def announce(self, drafts: Sequence[EventDraft]) -> None:
@@ -208,9 +227,9 @@ class Store(Protocol):
 
 
 def lost_worker(job: JobSummary) -> JobError:
-    """Say that a job lost its worker as often as it may."""
+    """Say that a job lost its worker and may not start again."""
     return JobError(
         "worker_lost",
-        f"the worker was lost in each of {job.attempt} attempts",
-        {"attempts": job.attempt},
+        f"the worker was lost in attempt {job.attempt} of {job.max_attempts}, and the job may not start again",
+        {"attempts": job.attempt, "max_attempts": job.max_attempts},
     )

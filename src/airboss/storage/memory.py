@@ -2,13 +2,15 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from airboss.domain import lifecycle
+from airboss.domain.agents import OnInterrupt
 from airboss.domain.errors import StorageUnavailableError
 from airboss.domain.events import Event, EventDraft, encode_data
-from airboss.domain.jobs import Job, JobSummary, Outcome
+from airboss.domain.jobs import Job, JobSummary, Outcome, Usage
+from airboss.domain.journal import EntryKind, JournalEntry, JournalKey
 from airboss.domain.states import JobState
 from airboss.ports.store import (
     CancelResult,
@@ -42,6 +44,7 @@ class MemoryStore:
         self._events: list[Event] = []
         self._last_event_id = 0
         self._pruned_through = 0
+        self._journals: dict[str, dict[JournalKey, JournalEntry]] = {}
         self._paused: set[str] = set()
         self._counts = KeptCounts()
         self._on_commit: OnCommit | None = None
@@ -92,7 +95,7 @@ class MemoryStore:
             attempt=job.attempt + 1,
             started_at_ms=now_ms if job.started_at_ms is None else job.started_at_ms,
         )
-        self._move(job, started, lifecycle.started(started, now_ms))
+        self._move(job, started, lifecycle.started(started, now_ms, self._answered_steps(job_id)))
         return started
 
     async def finish(self, job_id: str, claim: int, outcome: Outcome, now_ms: int) -> Job | None:
@@ -165,14 +168,18 @@ class MemoryStore:
         outcome = Outcome(JobState.CANCELLED, reason="cancel_requested")
         return CancelResult(CancelVerdict.CANCELLED, self._end(job, outcome, now_ms))
 
-    async def recover(self, now_ms: int) -> Recovered:
+    async def recover(self, now_ms: int, policy: Mapping[str, OnInterrupt]) -> Recovered:
         running = [job for job in self._jobs.values() if job.state is JobState.RUNNING]
         ended = 0
         for job in running:
-            if job.attempt >= job.max_attempts and job.cancel_requested_at_ms is None:
+            on_interrupt = policy.get(job.agent, OnInterrupt.RESUME)
+            may_go_on = job.attempt < job.max_attempts and on_interrupt is not OnInterrupt.FAIL
+            if not may_go_on and job.cancel_requested_at_ms is None:
                 self._end(job, Outcome(JobState.FAILED, error=lost_worker(job)), now_ms)
                 ended += 1
             else:
+                if on_interrupt is OnInterrupt.RESTART:
+                    self._journals.pop(job.id, None)
                 self._interrupt(job.id, job.claim, "worker_lost", 0.0, now_ms, attempt_spent=True)
         pending = sorted(
             (job for job in self._jobs.values() if job.state is JobState.PENDING), key=lambda job: job.id
@@ -206,6 +213,26 @@ class MemoryStore:
             self._publish(self._encode(drafts))
         future.set_result(held)
         return future
+
+    async def record(
+        self, entry: JournalEntry, drafts: Sequence[EventDraft], usage: Usage, *, job_id: str, claim: int
+    ) -> bool:
+        job = self._held(job_id, claim)
+        if job is None:
+            return False
+        events = self._encode(drafts)
+        self._jobs[job_id] = replace(job, usage=job.usage.plus(usage))
+        self._journals.setdefault(job_id, {})[entry.key] = entry
+        self._publish(events)
+        return True
+
+    async def journal(self, job_id: str) -> Sequence[JournalEntry]:
+        return list(self._journals.get(job_id, {}).values())
+
+    async def forget(self, job_id: str, from_turn: int, *, claim: int) -> None:
+        if self._held(job_id, claim) is not None:
+            kept = self._journals.get(job_id, {})
+            self._journals[job_id] = {key: entry for key, entry in kept.items() if key.turn < from_turn}
 
     async def announce(self, drafts: Sequence[EventDraft]) -> None:
         self._publish(self._encode(drafts))
@@ -277,7 +304,12 @@ class MemoryStore:
             answered_by=outcome.answered_by or before.answered_by,
         )
         self._move(before, job, lifecycle.ended(job, now_ms, outcome))
+        self._journals.pop(job.id, None)
         return job
+
+    def _answered_steps(self, job_id: str) -> int:
+        entries = self._journals.get(job_id, {}).values()
+        return sum(entry.key.kind is EntryKind.MODEL and entry.answer is not None for entry in entries)
 
     def _move(self, before: Job, after: Job, draft: EventDraft) -> None:
         events = self._encode([draft])

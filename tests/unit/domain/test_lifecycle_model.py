@@ -136,7 +136,7 @@ class StoreHistory(RuleBasedStateMachine):
 
     @rule()
     def recover(self) -> None:
-        recovered = self.wait_for(self.store.recover(self.now_ms))
+        recovered = self.wait_for(self.store.recover(self.now_ms, {}))
         assert {job.id for job in recovered.pending} == {
             job.id for job in self.read_jobs() if job.state is JobState.PENDING
         }

@@ -1,9 +1,10 @@
 """Every change of a job: a compare-and-set, the counts and the event, in one transaction."""
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from airboss.domain import lifecycle
+from airboss.domain.agents import OnInterrupt
 from airboss.domain.events import EventDraft
 from airboss.domain.jobs import Job, Outcome
 from airboss.domain.states import JobState
@@ -17,6 +18,7 @@ from airboss.ports.store import (
     lost_worker,
 )
 from airboss.storage.json_text import encode_json
+from airboss.storage.sqlite import journal
 from airboss.storage.sqlite.rows import (
     INSERT_JOB,
     IS_LIVE,
@@ -100,7 +102,9 @@ def start(transaction: Transaction, job_id: str, now_ms: int) -> Job | None:
         return None
     job = to_job(row)
     _recount(transaction, job, JobState.PENDING)
-    transaction.record(lifecycle.started(job, now_ms))
+    # A first start has nothing to resume, and need not ask.
+    resumed_steps = journal.answered_steps(transaction.connection, job_id) if job.claim > 1 else 0
+    transaction.record(lifecycle.started(job, now_ms, resumed_steps))
     return job
 
 
@@ -177,15 +181,19 @@ def request_cancel(
     return CancelResult(CancelVerdict.CANCELLED, _end(transaction, job, outcome, now_ms))
 
 
-def recover(transaction: Transaction, now_ms: int) -> Recovered:
+def recover(transaction: Transaction, now_ms: int, policy: Mapping[str, OnInterrupt]) -> Recovered:
     """Take running jobs back: their worker died with the process that held this database."""
     running = [to_job(row) for row in transaction.connection.execute(_SELECT_RUNNING)]
     ended = 0
     for job in running:
-        if job.attempt >= job.max_attempts and job.cancel_requested_at_ms is None:
+        on_interrupt = policy.get(job.agent, OnInterrupt.RESUME)
+        may_go_on = job.attempt < job.max_attempts and on_interrupt is not OnInterrupt.FAIL
+        if not may_go_on and job.cancel_requested_at_ms is None:
             _end(transaction, job, Outcome(JobState.FAILED, error=lost_worker(job)), now_ms)
             ended += 1
         else:
+            if on_interrupt is OnInterrupt.RESTART:
+                journal.drop(transaction, job.id)
             interrupt(transaction, job.id, job.claim, "worker_lost", 0.0, now_ms, attempt_spent=True)
     pending = [to_summary(row) for row in transaction.connection.execute(_SELECT_PENDING)]
     return Recovered(pending, interrupted=len(running) - ended, ended=ended)
@@ -218,6 +226,7 @@ def _end(transaction: Transaction, before: Job, outcome: Outcome, now_ms: int) -
         before.state.value,
     )
     job = to_job(transaction.connection.execute(_END, values).fetchone())
+    journal.drop(transaction, before.id)
     _recount(transaction, job, before.state)
     transaction.record(lifecycle.ended(job, now_ms, outcome))
     return job

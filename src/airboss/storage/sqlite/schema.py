@@ -78,6 +78,17 @@ MIGRATIONS: tuple[str, ...] = (
 
     CREATE TABLE paused_agents (agent TEXT PRIMARY KEY) WITHOUT ROWID;
     """,
+    """
+    CREATE TABLE journal (
+      job_id TEXT NOT NULL,
+      kind TEXT NOT NULL,
+      turn INTEGER NOT NULL,
+      call_index INTEGER NOT NULL,
+      request_hash TEXT NOT NULL,
+      answer TEXT,
+      PRIMARY KEY (job_id, kind, turn, call_index)
+    ) WITHOUT ROWID;
+    """,
 )
 
 

@@ -3,14 +3,16 @@
 import asyncio
 import sqlite3
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar
 
+from airboss.domain.agents import OnInterrupt
 from airboss.domain.errors import StorageUnavailableError
 from airboss.domain.events import EventDraft
-from airboss.domain.jobs import Job, JobSummary, Outcome
+from airboss.domain.jobs import Job, JobSummary, Outcome, Usage
+from airboss.domain.journal import JournalEntry
 from airboss.ports.store import (
     CancelResult,
     Cutoffs,
@@ -27,7 +29,7 @@ from airboss.ports.store import (
     StoreOpenError,
 )
 from airboss.storage.counts import KeptCounts
-from airboss.storage.sqlite import job_writes, reads, retention
+from airboss.storage.sqlite import job_writes, journal, reads, retention
 from airboss.storage.sqlite.connections import open_reader, open_writer
 from airboss.storage.sqlite.lock import DatabaseLock
 from airboss.storage.sqlite.schema import migrate
@@ -141,8 +143,8 @@ class SqliteStore:
             lambda transaction: job_writes.request_cancel(transaction, job_id, tenant, by, now_ms)
         )
 
-    async def recover(self, now_ms: int) -> Recovered:
-        return await self._write(lambda transaction: job_writes.recover(transaction, now_ms))
+    async def recover(self, now_ms: int, policy: Mapping[str, OnInterrupt]) -> Recovered:
+        return await self._write(lambda transaction: job_writes.recover(transaction, now_ms, policy))
 
     async def get(self, job_id: str, tenant: str | None) -> Job | None:
         return await self._read(lambda connection: reads.get_job(connection, job_id, tenant))
@@ -156,6 +158,19 @@ class SqliteStore:
 
     def append(self, drafts: Sequence[EventDraft], *, job_id: str, claim: int) -> asyncio.Future[bool]:
         return self._write(lambda transaction: job_writes.append(transaction, job_id, claim, drafts))
+
+    async def record(
+        self, entry: JournalEntry, drafts: Sequence[EventDraft], usage: Usage, *, job_id: str, claim: int
+    ) -> bool:
+        return await self._write(
+            lambda transaction: journal.record(transaction, entry, drafts, usage, job_id, claim)
+        )
+
+    async def journal(self, job_id: str) -> Sequence[JournalEntry]:
+        return await self._read(lambda connection: journal.read(connection, job_id))
+
+    async def forget(self, job_id: str, from_turn: int, *, claim: int) -> None:
+        await self._write(lambda transaction: journal.forget(transaction, job_id, from_turn, claim))
 
     async def announce(self, drafts: Sequence[EventDraft]) -> None:
         await self._write(lambda transaction: _record_all(transaction, drafts))
