@@ -36,7 +36,7 @@ async def test_each_fault_ends_as_documented(
     assert PROVIDER_TEXT not in str(outcome.error)
     if fault.code is None:
         assert outcome.answer
-        assert outcome.report.usage.requests == (2 if tool else 1)
+        assert outcome.recorder.usage.requests == (2 if tool else 1)
         assert outcome.recorder.types()[-1] == "model.answered"
     else:
         assert outcome.answer is None

@@ -109,6 +109,7 @@ class CallBench:
     watch: RecordingWatch
     log: RecordingLog
     clock: Clock
+    secrets: dict[str, str]
 
     @property
     def provider(self) -> Provider:
@@ -159,7 +160,7 @@ async def call_bench(
     registry = ProviderRegistry(
         specs, read_secret=lambda reference: known[reference], clock=clock, watch=watch, log=log
     )
-    bench = CallBench(registry, watch, log, clock)
+    bench = CallBench(registry, watch, log, clock, known)
     try:
         yield bench
         bench.assert_nothing_held()

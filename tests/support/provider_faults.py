@@ -7,7 +7,7 @@ from email.utils import formatdate
 from typing import Any
 
 from tests.support.call_bench import QUICK, RETRY, TIMEOUTS
-from tests.support.faulty_provider import Exchange, Step, answer
+from tests.support.faulty_provider import Exchange, FaultyProvider, Step, answer
 from tests.support.wire_answers import (
     APIS,
     CHAT,
@@ -34,7 +34,8 @@ class Fault:
     """A row: `code` None is success; `calls` are those that reach the provider in one model call.
 
     `policy` holds fields of the provider's settings; `aborts` are connections that the provider sees closed
-    before it had answered, None where that may be either.
+    before it had answered, None where that may be either. With an `address` nothing reaches the provider, and
+    `calls` are our own count.
     """
 
     name: str
@@ -42,7 +43,8 @@ class Fault:
     code: str | None
     calls: int
     seconds_at_least: float = 0.0
-    aborts: int | None = 0
+    aborts: int | None = None
+    address: Callable[[FaultyProvider], str] | None = None
     apis: tuple[str, ...] = APIS
     with_tools: bool = True
     policy: Mapping[str, Any] = field(default_factory=dict)
@@ -352,7 +354,7 @@ STATUS_FAULTS = (
     ),
     Fault("500 for ever", (status(500),), _AWAY, 3),
     Fault("500 once", (status(500), answer), None, 2),
-    Fault("500, 20 MB of text", (status(500, b"x" * (20 * _MEGABYTE)),), _AWAY, 3, aborts=None),
+    Fault("500, 20 MB of text", (status(500, b"x" * (20 * _MEGABYTE)),), _AWAY, 3),
     Fault("503 for ever", (status(503),), _AWAY, 3),
     Fault("503 twice", (status(503), status(503), answer), None, 3),
     Fault("503, Retry-After: 60", (status(503, retry_after=60),), _429, 1),
@@ -369,7 +371,12 @@ STATUS_FAULTS = (
     Fault("201", (status(201, b"{}"),), _BAD, 1),
 )
 
+_NO_WAY: dict[str, Any] = {"timeouts": {"connect_seconds": 0.1}}
+
 CONNECTION_FAULTS = (
+    Fault("connection refused", (answer,), _AWAY, 3, address=lambda _: "http://127.0.0.1:1/v1"),
+    Fault("TLS to a plain port", (answer,), _AWAY, 3, policy=_NO_WAY, address=lambda provider: f"https://127.0.0.1:{provider.port}/v1"),
+    Fault("a host that does not accept", (answer,), _AWAY, 3, policy=_NO_WAY, address=lambda provider: provider.deaf_url),
     Fault("hang before the first byte", (hang,), _TIMEOUT, 1, 0.4, aborts=1),
     Fault("hang behind the headers", (hang_behind_the_headers,), _TIMEOUT, 1, 0.4, aborts=1),
     Fault("headers without end", (drip_headers,), _TIMEOUT, 1, 0.4, aborts=1),
@@ -390,9 +397,9 @@ CONNECTION_FAULTS = (
     Fault("one byte at a time, for ever", (drip,), _TIMEOUT, 1, 0.4, aborts=1),
     Fault("comments, for ever", (drip_comments,), _TIMEOUT, 1, 0.4, aborts=1),
     Fault("words, for ever", (drip_words,), _TIMEOUT, 1, 0.4, aborts=1),
-    Fault("whole, but the body has no end", (whole_and_stall,), None, 1, aborts=None),
+    Fault("whole, but the body has no end", (whole_and_stall,), None, 1),
     Fault("whole, then reset", (whole_and_reset,), None, 1),
-)
+)  # fmt: skip
 
 
 def _not_utf8(whole: bytes) -> bytes:
@@ -430,13 +437,12 @@ ANSWER_FAULTS = (
     Fault("only [DONE]", (events(lambda _: b"data: [DONE]\n\n"),), _BAD, 1),
     Fault("an answer of no words", (events(_nothing_said),), _BAD, 1),
     Fault("thought, but not said", (events(_only_reasoning),), _BAD, 1),
-    Fault("20 MB of words", (twenty_megabytes,), _BAD, 1, aborts=None),
-    Fault("20 MB in a line", (twenty_megabytes_in_a_line,), _BAD, 1, aborts=None),
+    Fault("20 MB of words", (twenty_megabytes,), _BAD, 1),
+    Fault("20 MB in a line", (twenty_megabytes_in_a_line,), _BAD, 1),
     Fault("bad UTF-8", (changed(_not_utf8),), _BAD, 1),
     Fault("half a surrogate pair", (changed(_half_emoji),), None, 1, with_tools=False),
     Fault("content-encoding: gzip", (compressed,), _BAD, 1, aborts=1),
-    Fault("usage of the wrong shape", (events(_odd_usage),), _BAD, 1, apis=(CHAT,)),
-    Fault("usage of the wrong shape", (events(_odd_usage),), None, 1, apis=(RESPONSES,), with_tools=False),
+    Fault("usage of the wrong shape", (events(_odd_usage),), _BAD, 1),
     Fault("usage that lacks fields", (events(_half_usage),), None, 1, with_tools=False),
     Fault("a delta of the wrong shape", (events(_odd_delta),), _BAD, 1),
     Fault("output of the wrong shape", (events(_odd_output),), _BAD, 1),

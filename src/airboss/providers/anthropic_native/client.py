@@ -1,4 +1,4 @@
-"""Asking through Anthropic's client library: the one module that imports it, which takes a second."""
+"""Asking through Anthropic's client library, which takes a second to import."""
 
 from collections.abc import AsyncGenerator, Mapping
 from typing import Any
