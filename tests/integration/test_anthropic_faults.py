@@ -1,13 +1,12 @@
 """What any provider may do, done over the Messages API: the same table, the same ends."""
 
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import Any
 
 import pytest
 from tests.support import faulty_provider as faulty
 from tests.support import provider_faults
-from tests.support.call_bench import RETRY, TIMEOUTS, call_bench, provider_spec
+from tests.support.call_bench import call_bench, provider_spec
 from tests.support.faulty_provider import Exchange, FaultyProvider, faulty_provider
 from tests.support.messages_wire import (
     MESSAGE_STOP,
@@ -19,6 +18,7 @@ from tests.support.messages_wire import (
     text_block,
     thinking_block,
     tool_block,
+    tool_results,
     whole_message,
 )
 from tests.support.provider_faults import FAULTS, PROVIDER_TEXT, Fault
@@ -34,6 +34,10 @@ def answer_for(api: str, **fields: Any) -> WireAnswer:
     return message_answer(**fields) if api == MESSAGES else wire_answer(api, **fields)
 
 
+def wants_tool(exchange: Exchange) -> bool:
+    return exchange.body["model"].startswith("tool") and not tool_results(exchange.body)
+
+
 @pytest.fixture(scope="module")
 def provider() -> Iterator[FaultyProvider]:
     """The provider that breaks in every way, speaking the Messages API too."""
@@ -41,6 +45,7 @@ def provider() -> Iterator[FaultyProvider]:
         patch.setitem(faulty._PATHS, "/v1/messages", MESSAGES)
         patch.setattr(faulty, "wire_answer", answer_for)
         patch.setattr(provider_faults, "wire_answer", answer_for)
+        patch.setattr(Exchange, "wants_tool", property(wants_tool))
         yield running
 
 
@@ -48,15 +53,15 @@ async def tried(provider: FaultyProvider, fault: Fault, *, tool: bool) -> None:
     """Run one agent against the fault and compare with its row."""
     model = f"{'tool' if tool else 'text'} of {fault.name}"
     provider.plan(model, *fault.steps)
-    timeouts = replace(TIMEOUTS, **fault.policy.get("timeouts", {}))
-    retry = replace(RETRY, **fault.policy.get("retry", {}))
-    spec = provider_spec(provider.base_url, kind=ProviderKind.ANTHROPIC, timeouts=timeouts, retry=retry)
+    spec = provider_spec(
+        provider.base_url, kind=ProviderKind.ANTHROPIC, timeouts=fault.timeouts, retry=fault.retry
+    )
     async with call_bench(spec) as bench:
         outcome = await bench.run(model)
         assert PROVIDER_TEXT not in str(outcome.error)
         assert outcome.code == fault.code, outcome.error
         assert provider.calls(model) == fault.calls + (1 if tool and fault.code is None else 0)
-        assert fault.seconds_at_least <= outcome.seconds <= timeouts.total_seconds + 1
+        assert fault.seconds_at_least <= outcome.seconds <= fault.timeouts.total_seconds + 1
         if fault.code is None:
             assert outcome.answer
             assert outcome.recorder.types()[-1] == "model.answered"
@@ -72,9 +77,8 @@ def trials(faults: Any) -> list[Any]:
     ]
 
 
-#: Rows of other APIs' events, and the one whose cut is made by an API's name.
-OTHERS = {"only [DONE]"}
-SHARED = [fault for fault in FAULTS if fault.apis == APIS and fault.name not in OTHERS]
+#: What happens before the first byte of HTTP has nothing to do with an API.
+SHARED = [fault for fault in FAULTS if fault.apis == APIS and fault.address is None]
 
 
 @pytest.mark.parametrize(("fault", "tool"), trials(SHARED))

@@ -340,7 +340,7 @@ async def test_the_fallback_answers_while_the_first_is_away(
             outcome = await bench.run("m")
         assert outcome.answer == ANSWER
         assert outcome.report.answered_by == AnsweredBy("second", "m")
-        assert outcome.report.usage == Usage(1, INPUT_TOKENS, OUTPUT_TOKENS)
+        assert outcome.usage == Usage(1, INPUT_TOKENS, OUTPUT_TOKENS)
         asked = [data["provider"] for data in outcome.recorder.data("model.called")]
         assert asked == ["faulty", "second"]
         assert bench.watch.calls == [("faulty", code), ("second", "ok")]
@@ -439,7 +439,7 @@ async def test_usage_is_counted_over_turns_and_retries(provider: FaultyProvider,
     provider.plan("tool", status(500), answer)
     async with call_bench(provider_spec(provider.base_url, api=api)) as bench:
         outcome = await bench.run("tool")
-    assert outcome.report.usage == Usage(2, 2 * INPUT_TOKENS, 2 * OUTPUT_TOKENS)
+    assert outcome.usage == Usage(2, 2 * INPUT_TOKENS, 2 * OUTPUT_TOKENS)
     usages = [data["usage"] for data in outcome.recorder.data("model.answered")]
     assert usages == [{"requests": 1, "input_tokens": INPUT_TOKENS, "output_tokens": OUTPUT_TOKENS}] * 2
     reasons = [data["finish_reason"] for data in outcome.recorder.data("model.answered")]

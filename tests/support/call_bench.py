@@ -14,6 +14,7 @@ from tests.support.sdk_models import EchoTool, Recorder
 
 from airboss.domain.agents import AgentSpec
 from airboss.domain.errors import JobError, JobFailure
+from airboss.domain.jobs import Usage
 from airboss.domain.provider_policies import BreakerPolicy, CallLimitPolicy, RetryPolicy, TimeoutPolicy
 from airboss.domain.providers import ProviderApi, ProviderKind, ProviderSpec
 from airboss.loop.sdk_loop import SdkLoop
@@ -95,6 +96,10 @@ class Outcome:
     seconds: float
     recorder: Recorder
     report: RunReport
+
+    @property
+    def usage(self) -> Usage:
+        return self.recorder.usage
 
     @property
     def code(self) -> str | None:

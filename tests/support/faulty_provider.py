@@ -167,6 +167,7 @@ class FaultyProvider:
     _most_open: Counter[str] = field(default_factory=Counter)
     _moments: defaultdict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
     _plans: dict[str, tuple[Step, ...]] = field(default_factory=dict)
+    _deaf: list[socket.socket] = field(default_factory=list)
     requests: list[tuple[dict[str, str], dict[str, Any]]] = field(default_factory=list)
     connections: int = 0
     loop: asyncio.AbstractEventLoop = field(default_factory=asyncio.new_event_loop)
@@ -176,6 +177,15 @@ class FaultyProvider:
     @property
     def base_url(self) -> str:
         return f"http://127.0.0.1:{self.port}/v1"
+
+    @property
+    def deaf_url(self) -> str:
+        """Where a connection is never accepted: one waits already, and there is no room for another."""
+        if not self._deaf:
+            listening = socket.create_server(("127.0.0.1", 0), backlog=0)
+            waiting = socket.create_connection(listening.getsockname())
+            self._deaf += [listening, waiting]
+        return f"http://127.0.0.1:{self._deaf[0].getsockname()[1]}/v1"
 
     def plan(self, model: str, *steps: Step) -> None:
         """Tell what to do with the calls of a model, one after the other; the last step is for all others."""
@@ -306,3 +316,5 @@ def faulty_provider(plans: Mapping[str, tuple[Step, ...]] | None = None) -> Iter
         provider.loop.call_soon_threadsafe(stopped.set)
         thread.join()
         provider.loop.close()
+        for opened in provider._deaf:
+            opened.close()

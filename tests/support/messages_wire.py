@@ -70,6 +70,12 @@ def message_delta(stop_reason: str | None, **usage: Any) -> bytes:
 MESSAGE_STOP = message_event("message_stop")
 
 
+def tool_results(request: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """Return the results in a request's last message."""
+    content: list[Mapping[str, Any]] = request["messages"][-1]["content"]
+    return [block for block in content if block["type"] == "tool_result"]
+
+
 def whole_message(*blocks: Sequence[bytes], stop_reason: str | None = "end_turn") -> bytes:
     """Build an answer of the blocks given."""
     events = [event for block in blocks for event in block]

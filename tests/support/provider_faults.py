@@ -22,7 +22,7 @@ from tests.support.wire_answers import (
 from airboss.domain.provider_policies import RetryPolicy, TimeoutPolicy
 
 #: Stands in every error of the provider: it must not be found anywhere behind it.
-PROVIDER_TEXT = "the-providers-own-words"
+PROVIDER_TEXT = "the providers own words"
 _ERROR = b'{"error": {"message": "%s", "type": "fake", "code": "fake"}}' % PROVIDER_TEXT.encode()
 _HTML = f"<!doctype html><html><body>{PROVIDER_TEXT}</body></html>".encode()
 _DRIP_SECONDS = 0.01

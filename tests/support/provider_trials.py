@@ -29,7 +29,8 @@ async def trial(provider: FaultyProvider, fault: Fault, api: str, *, tool: bool 
     """Run one agent against the fault; fails where anything of the call is left."""
     model = f"{'tool' if tool else 'text'} {next(_numbers)}"
     provider.plan(model, *fault.steps)
-    spec = provider_spec(provider.base_url, api=ProviderApi(api), timeouts=fault.timeouts, retry=fault.retry)
+    base_url = provider.base_url if fault.address is None else fault.address(provider)
+    spec = provider_spec(base_url, api=ProviderApi(api), timeouts=fault.timeouts, retry=fault.retry)
     async with call_bench(spec) as bench:
         outcome = await bench.run(model)
         # Before the pool is closed: the call itself must have closed what it will not use again.

@@ -103,6 +103,7 @@ def url_of(bound: socket.socket) -> str:
 
 
 def _uvicorn(app: ASGIApp, runtime: Runtime) -> uvicorn.Server:
+    listen = runtime.config.listen
     config = uvicorn.Config(
         app,
         http=http_protocol(
@@ -115,7 +116,9 @@ def _uvicorn(app: ASGIApp, runtime: Runtime) -> uvicorn.Server:
         log_config=None,
         access_log=False,
         server_header=False,
-        proxy_headers=False,
+        # Only from the proxies that the settings name: a header is anyone's to write.
+        proxy_headers=bool(listen.forwarded_allow_ips),
+        forwarded_allow_ips=list(listen.forwarded_allow_ips),
         backlog=_BACKLOG,
         timeout_graceful_shutdown=_LAST_ANSWERS_SECONDS,
     )

@@ -42,6 +42,7 @@ class ListenPolicy:
     host: str
     port: int
     shutdown_grace_seconds: float
+    forwarded_allow_ips: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +78,9 @@ def to_runtime_config(settings: AppSettings, environ: Mapping[str, str], cwd: Pa
     server, limits, events = settings.server, settings.limits, settings.events
     data_dir = cwd / server.data_dir
     return RuntimeConfig(
-        listen=ListenPolicy(server.host, server.port, server.shutdown_grace_seconds),
+        listen=ListenPolicy(
+            server.host, server.port, server.shutdown_grace_seconds, server.forwarded_allow_ips
+        ),
         edge=EdgePolicy(
             max_body_bytes=server.max_body_bytes,
             receive_timeout_seconds=server.receive_timeout_seconds,
@@ -121,6 +124,7 @@ def _require_built(settings: AppSettings) -> None:
         "limits.read_rate": settings.limits.read_rate is not None,
         "events.relay_url": settings.events.relay_url is not None,
         "mcp.servers": bool(settings.mcp.servers),
+        "secrets.vault": settings.secrets.vault.address is not None,
         "telemetry.otlp_endpoint": settings.telemetry.otlp_endpoint is not None,
         "server.tls_cert_path": settings.server.tls_cert_path is not None,
         "tools.files.writable": settings.tools.files.writable,

@@ -14,6 +14,7 @@ from airboss.ports.log import Log
 from airboss.providers.answer_check import AnswerCheck
 from airboss.providers.faults import ProviderFault, bad_answer, fault_of_status, timed_out, unreachable
 from airboss.resilience.retry_after import parse_retry_after
+from airboss.security.redaction import redacted
 
 _OK = 200
 _LOGGED_BYTES = 300
@@ -101,7 +102,8 @@ class CheckedTransport(httpx2.AsyncBaseTransport):
         size_bytes = _LOGGED_BYTES + max(map(len, keys), default=0)
         text = (await _beginning(response, size_bytes)).decode("utf-8", "replace")
         for key in keys:
-            text = text.replace(key, "***")
+            # As long as the key: nothing from behind what was read moves into what is logged.
+            text = text.replace(key, "*" * len(key))
         self._log.warning(
             "provider.fault",
             provider=attempt.provider,
@@ -109,7 +111,7 @@ class CheckedTransport(httpx2.AsyncBaseTransport):
             code=fault.code,
             status=response.status_code,
             content_type=response.headers.get("content-type", "")[:100],
-            begins=text[:_LOGGED_BYTES],
+            begins=redacted(text[:_LOGGED_BYTES]),
         )
 
 

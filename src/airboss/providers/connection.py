@@ -50,11 +50,16 @@ class ProviderConnection:
         if self.spec.api_key is None:
             return NO_KEY
         try:
-            return self._read_secret(self.spec.api_key)
+            key = self._read_secret(self.spec.api_key)
         except SecretUnavailable as error:
-            raise JobFailure(
-                "provider_auth", f"provider '{self.spec.name}' has no usable key: {error}"
-            ) from None
+            raise self._no_usable_key(str(error)) from None
+        if not (key.isascii() and key.isprintable()):
+            # The client libraries' own error would quote it.
+            raise self._no_usable_key("it has characters that no header can hold")
+        return key
+
+    def _no_usable_key(self, reason: str) -> JobFailure:
+        return JobFailure("provider_auth", f"provider '{self.spec.name}' has no usable key: {reason}")
 
     def streams(self) -> httpx2.AsyncClient:
         """Return the client for model calls, whose answers are checked."""
