@@ -349,7 +349,7 @@ async def test_a_spawn_whose_caller_has_gone_is_queued_all_the_same(store: HeldS
         await asyncio.wait([caller])
         committed.open()
         await loop.until_running()
-        assert node.recorder.types() == ["job.spawned", "job.started"]
+        assert node.recorder.types() == ["node.joined", "job.spawned", "job.started"]
 
 
 async def test_a_cancel_whose_caller_has_gone_stops_the_run_all_the_same(
@@ -587,7 +587,7 @@ async def test_a_drain_hands_back_and_the_next_node_finishes(adapter: str, tmp_p
         slow = next(job for job in jobs if job.id in loop.started and job is not quick)
         draining = asyncio.ensure_future(node.manager.drain(0.2))
         await asyncio.sleep(0)
-        assert node.manager.is_draining
+        assert node.manager.duty.is_draining
         await refused(node.spawn(), "draining")
         loop.end(quick.id, "in time")
         async with asyncio.timeout(2):

@@ -76,7 +76,7 @@ class Readiness:
         return Check(recovered, "done" if recovered else "still running")
 
     def _draining(self) -> Check:
-        draining = self._manager.is_draining
+        draining = self._manager.duty.is_draining
         return Check(not draining, "draining" if draining else "taking work")
 
     def _queue(self) -> Check:

@@ -18,6 +18,7 @@ from airboss.domain.principals import Principal
 from airboss.domain.states import JobState
 from airboss.events.bus import EventBus
 from airboss.manager.admission import Admission
+from airboss.manager.duty import NodeDuty, NodeState
 from airboss.manager.endings import Endings
 from airboss.manager.registry import AgentRegistry
 from airboss.manager.requests import (
@@ -79,7 +80,7 @@ class AgentManager:
         self._ids = JobIds(clock.now_ms, secrets.randbits)
         self._alarms: dict[str, Alarm] = {}
         self._key_locks: WeakValueDictionary[tuple[str, str], asyncio.Lock] = WeakValueDictionary()
-        self._draining = False
+        self.duty = NodeDuty(self._workers, store, clock)
         self._changes: set[asyncio.Task[Any]] = set()
         engine.set_limits((agent.name, agent.max_concurrent_jobs) for agent in self.registry)
         bus.tap(self._endings.on_event)
@@ -102,16 +103,11 @@ class AgentManager:
                 ended=recovered.ended,
             )
         await self._timetable.start()
-        await self._workers.start()
-
-    def begin_drain(self) -> None:
-        """Take no new work, from callers or from the queue."""
-        self._draining = True
-        self._workers.rest()
+        await self.duty.join()
 
     async def drain(self, grace_seconds: float) -> None:
-        """Let running jobs end for so long, then hand the rest back to the queue on disk."""
-        self.begin_drain()
+        """Leave: let running jobs end for so long, then hand the rest back to the queue on disk."""
+        self.duty.begin_to_leave()
         self._endings.release_all()
         await self._workers.wait_idle(grace_seconds)
         await self.stop()
@@ -126,10 +122,6 @@ class AgentManager:
         self.hand_back()
         await self._workers.stop()
         await self._timetable.stop()
-
-    @property
-    def is_draining(self) -> bool:
-        return self._draining
 
     # -- jobs ---------------------------------------------------------------------------------------
 
@@ -169,8 +161,8 @@ class AgentManager:
     ) -> SpawnResult:
         # Not before a replay was looked for: a job outlives its agent's settings.
         agent = self.registry.get(request.agent)
-        if self._draining:
-            raise AirbossError("draining", "this node is shutting down; try another", retry_after_seconds=5)
+        if self.duty.is_draining:
+            raise self.duty.refusal()
         job = self._new_job(request, agent, principal, correlation_id)
         return await self._to_its_end(self._take_in(job, idempotency))
 
@@ -226,7 +218,7 @@ class AgentManager:
         """Return the job when it ends, or as it stands when the time is up."""
         with self._endings.of(job_id) as ending:
             view = await self.get(job_id, principal)
-            if view.job.state.is_final or self._draining:
+            if view.job.state.is_final or self.duty.state is NodeState.LEAVING:
                 return view
             await asyncio.wait([ending], timeout=timeout_seconds)
         return await self.get(job_id, principal)
@@ -398,7 +390,7 @@ class AgentManager:
         job = await self._runner.run(entry.job_id)
         # Not before the claim: while the store is away the job still waits, and may wait too long.
         self._disarm(entry.job_id)
-        if job is not None and job.state is JobState.PENDING and not self._draining:
+        if job is not None and job.state is JobState.PENDING and self.duty.state is not NodeState.LEAVING:
             await self._requeue(job)
 
     async def _to_its_end(self, change: Coroutine[Any, Any, T]) -> T:

@@ -54,6 +54,12 @@ class ModelCatalogue:
         await asyncio.shield(self._fetching)
         return self._list()
 
+    async def close(self) -> None:
+        """End what is being fetched."""
+        if self._fetching is not None:
+            self._fetching.cancel()
+            await asyncio.wait([self._fetching])
+
     def _list(self) -> ModelList:
         if self._fetched_at_ms is None:
             return ModelList(error=self._error)
@@ -84,6 +90,8 @@ class ModelCatalogue:
             raise timed_out("did not list its models in time") from None
         except httpx2.TransportError:
             raise unreachable("could not be reached") from None
+        except httpx2.DecodingError:
+            raise bad_answer("listed its models in an encoding it does not keep to") from None
         return _names(body)
 
     def _headers(self) -> dict[str, str]:

@@ -61,4 +61,5 @@ class ProviderRegistry:
 
     async def close(self) -> None:
         for provider in self._providers.values():
+            await provider.catalogue.close()
             await provider.connection.close()

@@ -1,15 +1,11 @@
 """A running Airboss without its HTTP side."""
 
-import contextlib
 import secrets
 from collections.abc import Callable
 
 import structlog
 
 from airboss.config.runtime_config import RuntimeConfig
-from airboss.domain.errors import StorageUnavailableError
-from airboss.domain.event_types import EventType
-from airboss.domain.events import EventDraft
 from airboss.engines.embedded import EmbeddedEngine
 from airboss.events.bus import EventBus
 from airboss.manager.janitor import Janitor
@@ -85,21 +81,20 @@ class Runtime:
         await self.lag.start()
         await self.manager.start()
         self.is_recovered = True
-        await self._announce(EventType.NODE_JOINED)
         await self._janitor.start()
         self._heart.start()
 
     def begin_drain(self) -> None:
         """Take no new work; readiness turns, callers are told."""
-        self.manager.begin_drain()
+        self.manager.duty.begin_to_leave()
 
     async def drain(self, grace_seconds: float) -> None:
         """End streams, let jobs end within the grace and hand the rest back."""
         self.begin_drain()
-        await self._announce(EventType.NODE_DRAINING)
+        await self.manager.duty.tell_leaving()
         self.bus.drain("draining")
         await self.manager.drain(grace_seconds)
-        await self._announce(EventType.NODE_LEFT)
+        await self.manager.duty.leave()
 
     def hand_back(self) -> None:
         """End the grace: what still runs goes back to the queue now."""
@@ -116,12 +111,6 @@ class Runtime:
         if self._is_open:
             self._is_open = False
             await self.store.close()
-
-    async def _announce(self, kind: EventType) -> None:
-        draft = EventDraft(kind, self.clock.now_ms(), {"node": self.node_id})
-        # Nothing depends on this event: a store that is away must not keep a node from leaving.
-        with contextlib.suppress(StorageUnavailableError):
-            await self.store.announce([draft])
 
     async def _beat(self) -> None:
         while True:

@@ -1,10 +1,11 @@
-"""Coordination: the queues of this server, taken out of service and back."""
+"""Coordination: queues and nodes, taken out of service and back."""
 
 from fastapi import APIRouter
 from starlette.responses import Response
 
 from airboss.api.documents.agents import QueueDocument, QueueList, queue_document
 from airboss.api.documents.errors import error_answers
+from airboss.api.documents.nodes import NodeDocument, NodeList, node_document
 from airboss.api.json_response import json_response
 from airboss.api.routing import Rule, rule, ruled_router
 from airboss.api.services import Services
@@ -45,5 +46,39 @@ def coord_router(services: Services) -> APIRouter:
     )
     async def resume(agent: str) -> Response:
         return json_response(queue_document(await manager.resume(agent)))
+
+    @router.get(
+        "/v1/coord/nodes",
+        summary="List the nodes and how loaded they are",
+        response_model=NodeList,
+        openapi_extra=rule(Rule.ADMIN),
+        tags=["coord"],
+    )
+    async def nodes() -> Response:
+        return json_response({"data": [node_document(manager)]})
+
+    @router.post(
+        "/v1/coord/nodes/{node_id}/drain",
+        summary="Take a node out of service; what runs goes on",
+        response_model=NodeDocument,
+        responses=error_answers("unknown_node"),
+        openapi_extra=rule(Rule.ADMIN),
+        tags=["coord"],
+    )
+    async def drain(node_id: str) -> Response:
+        await manager.duty.drain(node_id)
+        return json_response(node_document(manager))
+
+    @router.post(
+        "/v1/coord/nodes/{node_id}/resume",
+        summary="Put a node back into service",
+        response_model=NodeDocument,
+        responses=error_answers("unknown_node", "draining"),
+        openapi_extra=rule(Rule.ADMIN),
+        tags=["coord"],
+    )
+    async def resume_node(node_id: str) -> Response:
+        await manager.duty.resume(node_id)
+        return json_response(node_document(manager))
 
     return router

@@ -207,7 +207,7 @@ class Answer:
         """Take counts in; those that come later are of the whole."""
         for name in _COUNTS:
             count = getattr(usage, name, None)
-            if isinstance(count, int):
+            if isinstance(count, int) and count >= 0:
                 self._counts[name] = count
 
     def _usage(self) -> ResponseUsage:
