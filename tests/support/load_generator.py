@@ -37,6 +37,7 @@ class Plan:
     seconds: float | None = None
     requests: int | None = None
     rate: float | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
     keep: tuple[str, ...] = ()
 
 
@@ -56,9 +57,7 @@ class Load:
 
     def seconds_of(self, *statuses: int) -> list[float]:
         """Return how long the answers with these statuses took."""
-        return [
-            took for took, status in zip(self.seconds, self.statuses, strict=True) if status in statuses
-        ]
+        return [took for took, status in zip(self.seconds, self.statuses, strict=True) if status in statuses]
 
 
 def generate(plan: Plan, *, timeout_seconds: float = 120.0) -> Load:
@@ -103,7 +102,7 @@ class Connection(asyncio.Protocol):
     """One kept-alive connection; answers one request at a time."""
 
     def __init__(self) -> None:
-        self._transport: asyncio.Transport | None = None
+        self._transport: Any = None
         self._parser = httptools.HttpResponseParser(self)
         self._answered: asyncio.Future[None] | None = None
         self.retry_after: str | None = None
@@ -120,7 +119,6 @@ class Connection(asyncio.Protocol):
 
     async def request(self, data: bytes) -> int:
         """Send a request and return the status of its answer."""
-        assert self._transport is not None
         self.body, self.retry_after = b"", None
         self._answered = asyncio.get_running_loop().create_future()
         self._transport.write(data)
@@ -128,11 +126,9 @@ class Connection(asyncio.Protocol):
         return self.status
 
     def close(self) -> None:
-        assert self._transport is not None
         self._transport.close()
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
+    def connection_made(self, transport: Any) -> None:
         self._transport = transport
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -155,9 +151,10 @@ class Connection(asyncio.Protocol):
             self._answered.set_result(None)
 
 
-def request_bytes(url: str, method: str, path: str, body: Mapping[str, Any] | None) -> bytes:
-    content = b"" if body is None else json.dumps(body).encode()
-    lines = [f"{method} {path} HTTP/1.1", f"Host: {urlsplit(url).netloc}", "Accept: */*"]
+def request_bytes(plan: Plan) -> bytes:
+    content = b"" if plan.body is None else json.dumps(plan.body).encode()
+    lines = [f"{plan.method} {plan.path} HTTP/1.1", f"Host: {urlsplit(plan.url).netloc}", "Accept: */*"]
+    lines += [f"{name}: {value}" for name, value in plan.headers.items()]
     if content:
         lines += ["Content-Type: application/json", f"Content-Length: {len(content)}"]
     return "\r\n".join([*lines, "", ""]).encode() + content
@@ -167,7 +164,7 @@ async def carry_out(plan: Plan) -> Load:
     """Carry a plan out in this process."""
     parts = urlsplit(plan.url)
     host, port = parts.hostname or "", parts.port or 80
-    data = request_bytes(plan.url, plan.method, plan.path, plan.body)
+    data = request_bytes(plan)
     connections = [await Connection.open(host, port) for _ in range(plan.connections)]
     load = Load()
     began = time.perf_counter()

@@ -103,7 +103,8 @@ async def _on_http_exception(request: Request, error: Exception) -> Response:
 def _allowed(request: Request) -> str:
     """Return the methods of all routes of a path: the router tells those of the first one only."""
     matching = [route for route in request.app.routes if route.matches(request.scope)[0] is not Match.NONE]
-    return ", ".join(sorted({method for route in matching for method in getattr(route, "methods", ())}))
+    methods = {method for route in matching for method in getattr(route, "methods", ())}
+    return ", ".join(sorted(methods | {"HEAD"} if "GET" in methods else methods))
 
 
 def _cuts(error: CarriedError) -> bool:

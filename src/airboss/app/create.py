@@ -7,6 +7,7 @@ from starlette.types import ASGIApp
 from airboss.api.application import build_application
 from airboss.api.authentication import AuthOff
 from airboss.api.edge import Edge
+from airboss.api.head import HeadAsGet
 from airboss.api.hosts import HostGuard
 from airboss.api.provider_probe import ProviderProbe
 from airboss.api.readiness import Readiness
@@ -49,6 +50,7 @@ def create_app(runtime: Runtime) -> ASGIApp:
     )
     app: ASGIApp = build_application(services)
     app = GZipMiddleware(app, minimum_size=_GZIP_MINIMUM_BYTES, compresslevel=_GZIP_LEVEL)
+    app = HeadAsGet(app)
     if edge.cors_origins:
         app = CORSMiddleware(app, allow_origins=edge.cors_origins, allow_methods=["*"], allow_headers=["*"])
     hosts = HostGuard(

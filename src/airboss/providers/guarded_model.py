@@ -18,12 +18,11 @@ from openai.types.responses import (
     ResponseStreamEvent,
     ResponseTextDeltaEvent,
 )
-from openai.types.responses.response import IncompleteDetails
 
 from airboss.providers.call_path import CallPath, Reading
 from airboss.providers.checked_transport import current_attempt
 from airboss.providers.faults import ProviderFault, bad_answer, unreachable
-from airboss.providers.whole_response import make_usable
+from airboss.providers.whole_response import usable_response
 
 _OUTPUT = (
     ResponseTextDeltaEvent,
@@ -60,17 +59,17 @@ async def _asked(inner: Model, args: Any, kwargs: Any) -> AsyncGenerator[Respons
     items: list[ResponseOutputItem] = []
     async with aclosing(stream):
         async for event in stream:
-            if isinstance(event, ResponseIncompleteEvent):
-                make_usable(event.response, items)
-                yield ResponseCompletedEvent(
-                    type="response.completed", response=event.response, sequence_number=event.sequence_number
+            if isinstance(event, ResponseIncompleteEvent | ResponseCompletedEvent):
+                is_cut = attempt.check.finish_reason == "length"
+                response = usable_response(event.response, items, is_cut=is_cut)
+                yield ResponseCompletedEvent.model_construct(
+                    type="response.completed", response=response, sequence_number=0
                 )
-                return
-            if isinstance(event, ResponseCompletedEvent):
-                make_usable(event.response, items)
-                if attempt.check.finish_reason == "length":
-                    event.response.incomplete_details = IncompleteDetails(reason="max_output_tokens")
-            elif isinstance(event, ResponseOutputItemDoneEvent):
+                if isinstance(event, ResponseIncompleteEvent):
+                    # The SDK takes it for a failure.
+                    return
+                continue
+            if isinstance(event, ResponseOutputItemDoneEvent):
                 items.append(event.item)
             elif isinstance(event, ResponseTextDeltaEvent) and not isinstance(event.delta, str):
                 raise bad_answer("sent a delta of the wrong shape")

@@ -12,45 +12,73 @@ from openai.types.responses import (
     ResponseOutputText,
     ResponseUsage,
 )
+from openai.types.responses.response import IncompleteDetails
 from openai.types.responses.response_usage import InputTokensDetails, OutputTokensDetails
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 
 from airboss.providers.faults import ProviderFault, bad_answer
 
 
-def make_usable(response: Response, streamed: Sequence[ResponseOutputItem]) -> None:
-    """Fill in what may be missing; raises `ProviderFault` where it is no answer.
+def usable_response(response: Response, streamed: Sequence[ResponseOutputItem], *, is_cut: bool) -> Response:
+    """Return an answer that is one, in shape too, so that it can be kept and read again.
 
-    `streamed` are the items that came before it: some servers leave them out of their last event.
+    `streamed` are the items that came before it: some servers leave them out of their last event. Raises
+    `ProviderFault` where there is nothing to use.
     """
-    response.output = response.output or list(streamed)
-    for item in response.output:
-        _require_shape(item)
-    calls = any(isinstance(item, ResponseFunctionToolCall) for item in response.output)
-    messages = [item for item in response.output if isinstance(item, ResponseOutputMessage)]
-    parts = [part for message in messages for part in message.content]
+    items = [_usable_item(item) for item in response.output or streamed]
+    calls = any(isinstance(item, ResponseFunctionToolCall) for item in items)
+    parts = [part for item in items if isinstance(item, ResponseOutputMessage) for part in item.content]
     if not calls and any(isinstance(part, ResponseOutputRefusal) for part in parts):
         raise ProviderFault("provider_rejected", "refused to answer", counts=False)
     if not calls and not any(isinstance(part, ResponseOutputText) and part.text for part in parts):
         raise bad_answer("finished without an answer")
-    response.usage = _counted(response.usage)
+    # Constructed, for the items are checked already and the rest is ours: validating all again is slow.
+    return Response.model_construct(
+        id=_text(response, "id"),
+        created_at=_number(response, "created_at"),
+        model=_text(response, "model"),
+        object="response",
+        output=items,
+        parallel_tool_calls=True,
+        tool_choice="auto",
+        tools=[],
+        status="incomplete" if is_cut else "completed",
+        incomplete_details=IncompleteDetails(reason="max_output_tokens") if is_cut else None,
+        usage=_counted(response.usage),
+    )
 
 
-def _require_shape(item: Any) -> None:
-    is_good = isinstance(item, BaseModel)
-    if isinstance(item, ResponseOutputMessage):
-        content: Any = item.content
-        is_good = item.type == "message" and isinstance(content, list) and all(map(_is_part, content))
-    elif isinstance(item, ResponseFunctionToolCall):
-        is_good = isinstance(item.name, str) and isinstance(item.arguments, str)
-    if not is_good:
+def _usable_item(item: Any) -> Any:
+    if not isinstance(item, BaseModel):
         raise bad_answer("sent output of the wrong shape")
+    try:
+        return type(item).model_validate(item.model_dump(exclude_unset=True, warnings=False))
+    except ValidationError:
+        pass
+    if isinstance(item, ResponseOutputMessage) and item.type == "message" and isinstance(item.content, list):
+        return ResponseOutputMessage(
+            id=_text(item, "id"),
+            type="message",
+            role="assistant",
+            status="completed",
+            content=[_usable_part(part) for part in item.content],
+        )
+    if isinstance(item, ResponseFunctionToolCall) and isinstance(item.name, str):
+        return ResponseFunctionToolCall(
+            type="function_call",
+            call_id=_text(item, "call_id"),
+            name=item.name,
+            arguments=_text(item, "arguments"),
+        )
+    raise bad_answer("sent output of the wrong shape")
 
 
-def _is_part(part: Any) -> bool:
-    if isinstance(part, ResponseOutputText):
-        return part.type == "output_text" and isinstance(part.text, str)
-    return isinstance(part, ResponseOutputRefusal) and isinstance(part.refusal, str)
+def _usable_part(part: Any) -> ResponseOutputText | ResponseOutputRefusal:
+    if isinstance(part, ResponseOutputText) and isinstance(part.text, str):
+        return ResponseOutputText(type="output_text", text=part.text, annotations=[])
+    if isinstance(part, ResponseOutputRefusal) and isinstance(part.refusal, str):
+        return ResponseOutputRefusal(type="refusal", refusal=part.refusal)
+    raise bad_answer("sent output of the wrong shape")
 
 
 def _counted(usage: Any) -> ResponseUsage | None:
@@ -58,21 +86,28 @@ def _counted(usage: Any) -> ResponseUsage | None:
     if usage is None:
         return None
     read, written = _number(usage, "input_tokens"), _number(usage, "output_tokens")
-    details = getattr(usage, "input_tokens_details", None)
+    read_details = getattr(usage, "input_tokens_details", None)
+    written_details = getattr(usage, "output_tokens_details", None)
     return ResponseUsage(
         input_tokens=read,
         output_tokens=written,
         total_tokens=read + written,
         input_tokens_details=InputTokensDetails(
-            cached_tokens=_number(details, "cached_tokens"),
-            cache_write_tokens=_number(details, "cache_write_tokens"),
+            cached_tokens=_number(read_details, "cached_tokens"),
+            cache_write_tokens=_number(read_details, "cache_write_tokens"),
         ),
         output_tokens_details=OutputTokensDetails(
-            reasoning_tokens=_number(getattr(usage, "output_tokens_details", None), "reasoning_tokens")
+            reasoning_tokens=_number(written_details, "reasoning_tokens")
         ),
     )
 
 
+def _text(owner: Any, name: str) -> str:
+    value = getattr(owner, name, None)
+    return value if isinstance(value, str) else ""
+
+
 def _number(owner: Any, name: str) -> int:
     value = getattr(owner, name, None)
-    return value if isinstance(value, int) and value >= 0 else 0
+    # Beyond 63 bits no database counts it, and no provider means it.
+    return int(value) if isinstance(value, int | float) and 0 <= value < 2**63 else 0

@@ -23,6 +23,9 @@ from openai.types.responses import (
 )
 from openai.types.responses.response_usage import InputTokensDetails, OutputTokensDetails
 
+from airboss.domain.text import well_formed
+from airboss.providers.anthropic_native.sendable import sendable
+
 _CUT = frozenset({"max_tokens", "model_context_window_exceeded"})
 _COUNTS = ("input_tokens", "cache_creation_input_tokens", "cache_read_input_tokens", "output_tokens")
 
@@ -182,9 +185,9 @@ class Answer:
 
     def _arguments(self, index: int, block: _Block) -> str:
         if block.parts:
-            return block.text
+            return _mended(block.text)
         if block.begun.get("input"):
-            return json.dumps(block.begun["input"])
+            return json.dumps(sendable(block.begun["input"]), ensure_ascii=False)
         # Cut before its first word it is no call without arguments: what is no JSON is not run.
         return "{" if self._stop_reason in _CUT and index == max(self._blocks) else "{}"
 
@@ -228,3 +231,13 @@ class Answer:
     def _next(self) -> int:
         self._sequence += 1
         return self._sequence
+
+
+def _mended(arguments_json: str) -> str:
+    """Mend an escaped half of a surrogate pair: decoded, it breaks the SDK."""
+    if "\\u" not in arguments_json:
+        return well_formed(arguments_json)
+    try:
+        return json.dumps(sendable(json.loads(arguments_json)), ensure_ascii=False)
+    except (ValueError, RecursionError):
+        return well_formed(arguments_json)

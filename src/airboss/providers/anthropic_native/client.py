@@ -15,14 +15,16 @@ class _Client(AsyncAnthropic):
     """The library's client, deaf to the environment: its headers could carry another's key."""
 
     def __init__(self, connection: ProviderConnection) -> None:
+        api_key = connection.api_key()
         super().__init__(
             base_url=connection.base_url.removesuffix("/v1"),
-            api_key=connection.api_key(),
+            api_key=api_key,
             max_retries=0,
             http_client=connection.streams(),
             open_telemetry=False,
         )
-        self._custom_headers = {}
+        # Sent as a bearer's too: Anthropic takes both, most gateways know one of them.
+        self._custom_headers = {"x-api-key": api_key}
 
 
 async def ask(

@@ -8,6 +8,7 @@ from agents import FunctionTool, Handoff
 from agents.tool import Tool
 
 from airboss.domain.text import well_formed
+from airboss.providers.anthropic_native.sendable import sendable
 from airboss.providers.anthropic_native.wire_words import wire_word
 
 #: Tokens an answer may have, thinking included, where nothing else is set: the API has no default of its own.
@@ -137,11 +138,5 @@ def _input(arguments_json: str) -> dict[str, Any]:
         value = None
     if not isinstance(value, dict):
         return {_NO_JSON: well_formed(arguments_json)}
-    return _sendable(value)
-
-
-def _sendable(value: dict[str, Any]) -> dict[str, Any]:
-    """Mend what JSON can say and a request cannot hold: half a surrogate pair, NaN."""
-    text = json.dumps(value, ensure_ascii=False)
-    mended: dict[str, Any] = json.loads(well_formed(text), parse_constant=str)
-    return mended
+    sent: dict[str, Any] = sendable(value)
+    return sent
