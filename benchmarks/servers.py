@@ -169,7 +169,7 @@ def spawns_app() -> FastAPI:
     """The same row, nothing else: no event, no limit, no log, no metric, and the shortest answer."""
     queue: asyncio.Queue[str] = asyncio.Queue()
     waiting: dict[str, asyncio.Future[None]] = {}
-    state: dict[str, Any] = {"finished": 0}
+    state: dict[str, Any] = {"left": 0}
 
     async def work(writer: PlainWriter) -> None:
         while True:
@@ -181,7 +181,7 @@ def spawns_app() -> FastAPI:
                 "UPDATE jobs SET state = 'completed', output = ? WHERE id = ? AND state = 'running'",
                 ('"done"', job_id),
             )
-            state["finished"] += 1
+            state["left"] -= 1
             if job_id in waiting:
                 waiting[job_id].set_result(None)
 
@@ -225,15 +225,16 @@ def spawns_app() -> FastAPI:
         if wait:
             waiting[job_id] = asyncio.get_running_loop().create_future()
         if run:
+            state["left"] += 1
             queue.put_nowait(job_id)
         if wait:
             await waiting[job_id]
             del waiting[job_id]
         return {"id": job_id, "state": "pending"}
 
-    @app.get("/finished")
-    async def finished() -> dict[str, int]:
-        return {"finished": state["finished"]}
+    @app.get("/left")
+    async def left() -> dict[str, int]:
+        return {"left": state["left"]}
 
     return app
 

@@ -63,7 +63,7 @@ def test_nothing_loads_an_sdk_before_it_is_needed() -> None:
     """The agents SDK takes seconds and the better part of 80 MB: a server that waits must not have it."""
     program = (
         "import sys, airboss.cli.main; "
-        "assert not {'agents', 'openai', 'mcp'} & set(sys.modules), sorted(sys.modules)"
+        "assert not {'agents', 'anthropic', 'openai', 'mcp'} & set(sys.modules), sorted(sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")

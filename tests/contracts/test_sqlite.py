@@ -331,6 +331,28 @@ async def test_a_medium_that_fails_in_every_way_is_answered_and_forgiven(path: P
     connection.close()
 
 
+async def test_a_lock_of_another_process_is_told_once_to_all_who_wait(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("airboss.storage.sqlite.connections._BUSY_TIMEOUT_MS", 200)
+    loop = asyncio.get_running_loop()
+    async with opened(store := new_store(path)):
+        with closing(sqlite3.connect(path, isolation_level=None)) as other:
+            other.execute("BEGIN EXCLUSIVE")
+            first = asyncio.ensure_future(store.probe())
+            await asyncio.sleep(0)
+            began = loop.time()
+            answers = await asyncio.gather(
+                first, *(store.spawn(new_job(n), None) for n in range(50)), return_exceptions=True
+            )
+            seconds = loop.time() - began
+            assert {type(answer) for answer in answers} == {StorageUnavailableError}
+            assert seconds < 5, f"fifty waits one after the other: {seconds:.1f} s"
+            other.execute("ROLLBACK")
+        await store.spawn(new_job(60), None)
+        assert ids(await all_jobs(store, JobQuery(None))) == [job_id(60)]
+
+
 @contextmanager
 def no_room_beyond(size_bytes: int) -> Iterator[None]:
     """Let no file of this process grow beyond a size: what a full disk does to a database."""

@@ -13,6 +13,7 @@ from tests.support.stores import all_jobs, kept_counts, recount
 
 from airboss.domain.errors import JobError, StorageUnavailableError
 from airboss.domain.jobs import AnsweredBy, Job, Outcome, Usage
+from airboss.domain.journal import EntryKind, JournalEntry, JournalKey
 from airboss.domain.states import FINAL_STATES, JobState
 from airboss.domain.times import rfc3339
 from airboss.ports.store import CancelVerdict, JobQuery, Store
@@ -243,6 +244,28 @@ async def test_recovery_spends_the_attempt_and_stops_at_the_last(
         "job.started",
         "job.failed",
     ]
+
+
+@pytest.mark.parametrize("max_attempts", [1, 3])
+async def test_recovery_keeps_the_running_time_that_the_journal_tells_of(
+    store: Store, recorder: EventRecorder, max_attempts: int
+) -> None:
+    job = (await store.spawn(new_job(max_attempts=max_attempts), None)).job
+    key = JournalKey(EntryKind.MODEL, 1)
+    for claim, seconds in enumerate((2.5, 4.0)[: min(2, max_attempts)], start=1):
+        await store.start(job.id, START_MS)
+        for so_far in (seconds / 2, seconds):
+            entry = JournalEntry(key, "hash", "answer")
+            assert await store.record(entry, [], Usage(), so_far, job_id=job.id, claim=claim)
+        await store.recover(START_MS, {})
+    found = await store.get(job.id, None)
+    assert found is not None
+    assert found.spent_seconds == (2.5 if max_attempts == 1 else 6.5)
+    if max_attempts > 1:
+        # A start that told nothing of itself adds nothing, least of all what an earlier one told.
+        await store.start(job.id, START_MS)
+        await store.recover(START_MS, {})
+        assert (await store.get(job.id, None) or job).spent_seconds == 6.5
 
 
 async def test_recovery_keeps_the_promise_to_cancel(store: Store) -> None:

@@ -1,5 +1,6 @@
 """What any provider may do, done over the Messages API: the same table, the same ends."""
 
+import importlib
 from collections.abc import Iterator
 from typing import Any
 
@@ -41,6 +42,8 @@ def wants_tool(exchange: Exchange) -> bool:
 @pytest.fixture(scope="module")
 def provider() -> Iterator[FaultyProvider]:
     """The provider that breaks in every way, speaking the Messages API too."""
+    # Loaded before: a second of import within a deadline of half a second would be no fault of theirs.
+    importlib.import_module("airboss.providers.anthropic_native.client")
     with pytest.MonkeyPatch.context() as patch, faulty_provider() as running:
         patch.setitem(faulty._PATHS, "/v1/messages", MESSAGES)
         patch.setattr(faulty, "wire_answer", answer_for)

@@ -37,6 +37,7 @@ from airboss.domain.provider_policies import RetryPolicy, TimeoutPolicy
 from airboss.domain.providers import ProviderKind, ProviderSpec
 from airboss.loop.sdk_loop import SdkLoop
 from airboss.ports.loop import Run, RunReport
+from airboss.providers.anthropic_native import choice
 from airboss.providers.anthropic_native.request import DEFAULT_MAX_TOKENS
 from airboss.providers.models import ProviderModels
 from airboss.tools.registry import ToolRegistry
@@ -275,6 +276,22 @@ async def test_another_wire_goes_on_where_this_one_stopped(provider: FaultyProvi
     messages = bodies(provider)[2]["messages"]
     assert [message["role"] for message in messages] == ["user", "assistant", "tool"]
     assert messages[1]["tool_calls"][0]["id"] == messages[2]["tool_call_id"] == "toolu_1"
+
+
+async def test_without_the_extra_the_compatible_endpoint_is_asked(
+    provider: FaultyProvider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(choice, "_is_installed", lambda: False)
+
+    async def by_chat(exchange: Exchange) -> None:
+        assert exchange.api == CHAT
+        await exchange.stream(wire_answer(CHAT).whole)
+
+    provider.plan("compatible", by_chat)
+    async with call_bench(claude(provider)) as bench:
+        outcome = await bench.run("compatible")
+        assert bench.provider.connection.wire == CHAT
+    assert outcome.answer == ANSWER
 
 
 async def hang_first(exchange: Exchange) -> None:

@@ -76,7 +76,9 @@ async def test_whoever_asks_meanwhile_shares_the_answer(provider: FaultyProvider
     assert provider.calls(MODELS) == 1
 
 
-async def test_the_last_list_is_kept_with_its_age_while_the_provider_is_away(provider: FaultyProvider) -> None:
+async def test_the_last_list_is_kept_with_its_age_while_the_provider_is_away(
+    provider: FaultyProvider,
+) -> None:
     clock = FakeClock()
     provider.plan(MODELS, listing("a"), status(503), listing("a", "b"))
     async with call_bench(provider_spec(provider.base_url), clock=clock) as bench:

@@ -560,6 +560,35 @@ async def test_the_end_of_a_job_is_written_when_the_store_is_back(store: HeldSto
         assert (ended.state, ended.output) == (JobState.COMPLETED, "kept")
 
 
+@pytest.mark.parametrize("method", ["journal", "forget"])
+async def test_a_journal_that_is_away_for_a_while_is_waited_for(
+    store: HeldStore, loop: HeldLoop, monkeypatch: pytest.MonkeyPatch, method: str
+) -> None:
+    async def work(run: Run) -> object:
+        await run.journal.forget(1)
+        return "went on"
+
+    clock = FakeClock()
+    async with running_node(store, loop, clock=clock) as node:
+        job = await node.spawn()
+        await loop.until_started(job.id)
+    kept = getattr(store, method)
+    answers = [StorageUnavailableError("disk I/O error")] * 2
+
+    async def away(*args: Any, **kwargs: Any) -> object:
+        if answers:
+            raise answers.pop()
+        return await kept(*args, **kwargs)
+
+    monkeypatch.setattr(store, method, away)
+    async with running_node(store, ScriptedLoop(work), clock=clock) as node:
+        while answers:
+            await clock.anyone_sleeps()
+            clock.advance(5)
+        ended = await node.ended(job.id)
+        assert (ended.state, ended.output) == (JobState.COMPLETED, "went on")
+
+
 async def test_events_that_cannot_be_written_do_not_end_the_run() -> None:
     class Mute(MemoryStore):
         def append(self, drafts: Sequence[EventDraft], *, job_id: str, claim: int) -> asyncio.Future[bool]:

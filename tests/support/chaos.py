@@ -6,27 +6,31 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from signal import SIGKILL, Signals
 from typing import Any
 
 import httpx2
 from tests.support.chaos_provider import ChaosProvider, script
 from tests.support.event_reader import COMMENT, RETRY, StreamFrame, parse_frame
+from tests.support.polling import until
 from tests.support.server import ServerProcess, start_server
 
-_PLANS = ("", "w", "f", "2", "wf", "2w", "f2", "w2f")
+FINAL_STATES = ("completed", "failed", "cancelled", "timed_out")
+FINAL_EVENTS = frozenset(f"job.{state}" for state in FINAL_STATES)
+_PLANS = ("w", "f", "2", "wf", "2w", "f2", "w2f")
 _SPAWNERS = 4
 _PAUSE_SECONDS = 0.02
 _DEADLINE_SECONDS = 60.0
-#: What a client of a server that was killed may meet.
-BROKEN = (httpx2.TransportError,)
+#: What a client of a server that was killed meets.
+_BROKEN = httpx2.TransportError
 
 
 @dataclass(frozen=True)
 class ChaosPlan:
-    """How much of everything; the same seed makes the same jobs, cancels and moments of kills."""
+    """How much of everything; a seed draws the same jobs and cancels, and aims kills at the same moments."""
 
     jobs: int
     kills: int
@@ -35,11 +39,20 @@ class ChaosPlan:
     keyed_share: float = 0.1
     cancelled_share: float = 0.08
     pace_ms: tuple[float, float] = (5, 40)
-    max_attempts: int = 10
+    #: SIGKILL, or SIGTERM for a drain.
+    signal: Signals = SIGKILL
+
+
+@dataclass(frozen=True)
+class Exit:
+    """How a process ended; the seconds are from the signal to its end, as its parent sees it."""
+
+    code: int
+    seconds: float
 
 
 @dataclass
-class Spawn:
+class Wish:
     """One job that a client wants, and what it was told of it."""
 
     marker: str
@@ -53,23 +66,33 @@ class Spawn:
 class ServerUnderFire:
     """The server's present process; clients wait here for the next one."""
 
-    def __init__(self, folder: Path, settings: Mapping[str, Any], environ: Mapping[str, str]) -> None:
+    def __init__(self, folder: Path, settings: Mapping[str, Any]) -> None:
         self.folder = folder
         self.settings = settings
         self.start_seconds: list[float] = []
-        self._environ = environ
+        self.exits: list[Exit] = []
+        self.over = threading.Event()
         self._server: ServerProcess | None = None
         self._changed = threading.Condition()
-        self.over = threading.Event()
 
     def start(self) -> ServerProcess:
         began = time.monotonic()
-        server = start_server(self.folder, self.settings, self._environ)
+        server = start_server(self.folder, self.settings)
         self.start_seconds.append(time.monotonic() - began)
         with self._changed:
             self._server = server
             self._changed.notify_all()
         return server
+
+    def end(self, number: Signals) -> None:
+        """Send a signal and wait for the end; clients find the server in its place until then."""
+        began = time.monotonic()
+        server = self.up()
+        server.process.send_signal(number)
+        code = server.wait()
+        self.exits.append(Exit(code, time.monotonic() - began))
+        with self._changed:
+            self._server = None
 
     def kill(self) -> None:
         with self._changed:
@@ -91,11 +114,9 @@ class ServerUnderFire:
     def ask(self, request: Callable[[httpx2.Client], httpx2.Response]) -> httpx2.Response:
         """Ask until there is an answer, of this process or of a later one."""
         while True:
-            try:
-                with self.client() as client:
-                    return request(client)
-            except BROKEN:
-                self.over.wait(_PAUSE_SECONDS)
+            with suppress(_BROKEN), self.client() as client:
+                return request(client)
+            self.over.wait(_PAUSE_SECONDS)
 
 
 class Follower:
@@ -115,11 +136,9 @@ class Follower:
 
     def follow(self) -> None:
         while not self.done.is_set():
-            try:
-                with self._server.client() as client:
-                    self._read(client)
-            except BROKEN:
-                self.done.wait(_PAUSE_SECONDS)
+            with suppress(_BROKEN), self._server.client() as client:
+                self._read(client)
+            self.done.wait(_PAUSE_SECONDS)
 
     def _read(self, client: httpx2.Client) -> None:
         headers = {"Accept": "text/event-stream", "Last-Event-ID": str(self.last_id)}
@@ -127,6 +146,7 @@ class Follower:
             self.connections += 1
             rest = ""
             for piece in response.iter_text():
+                # What a kill cut off is no frame, and comes again.
                 *texts, rest = (rest + piece).split("\n\n")
                 for text in texts:
                     self._take(text)
@@ -144,9 +164,6 @@ class Follower:
         self.finals += frame.event in FINAL_EVENTS
 
 
-FINAL_EVENTS = frozenset({"job.completed", "job.failed", "job.cancelled", "job.timed_out"})
-
-
 class ChaosRun:
     """One run: `run` returns when every kill was made and every job had its time to end."""
 
@@ -155,41 +172,38 @@ class ChaosRun:
         self.provider = provider
         self.server = server
         self.follower = Follower(server)
-        self.spawns: list[Spawn] = []
+        self.wishes: list[Wish] = []
         self.promised: set[str] = set()
-        self.unkept_keys: list[str] = []
+        self.not_replayed: list[str] = []
         self.not_found: list[str] = []
         self.changed: list[str] = []
-        self.finals: dict[str, tuple[Any, ...]] = {}
-        self.interrupted_by_kills = 0
+        self._final: dict[str, dict[str, Any]] = {}
         self._random = random.Random(plan.seed)
-        self._wanted: deque[Spawn] = deque(self._want(number) for number in range(plan.jobs))
-        self._lock = threading.Lock()
-        self._replacements = 0
+        self._wanted: deque[Wish] = deque(self._wish(number) for number in range(plan.jobs))
 
-    def _want(self, number: int) -> Spawn:
+    def _wish(self, number: int) -> Wish:
         marker = f"m{number:05d}"
-        text = script(marker, self._random.choice(_PLANS) or "w", self._random.uniform(*self.plan.pace_ms))
-        key = f"key-{marker}" if self._random.random() < self.plan.keyed_share else None
-        return Spawn(marker, text, key)
+        text = script(marker, self._random.choice(_PLANS), round(self._random.uniform(*self.plan.pace_ms)))
+        return Wish(marker, text, f"key-{marker}" if self._random.random() < self.plan.keyed_share else None)
 
     def run(self) -> None:
         self.server.start()
-        with ThreadPoolExecutor(_SPAWNERS + 2) as pool:
+        with ThreadPoolExecutor(_SPAWNERS + 1) as pool:
             following = pool.submit(self.follower.follow)
             spawning = [pool.submit(self._spawn_on, number) for number in range(_SPAWNERS)]
             try:
                 for _ in range(self.plan.kills):
                     self._let_work()
-                    self.server.kill()
+                    self.server.end(self.plan.signal)
                     self.server.start()
-                    self._compare_finals()
+                    self.compare_finals()
                 for future in spawning:
                     future.result(_DEADLINE_SECONDS)
-                self._wait_for_ends()
+                with suppress(AssertionError):  # what is stuck is counted, not waited for
+                    until(self._nothing_lives, "the end of every job", _DEADLINE_SECONDS)
             finally:
-                self.server.over.set()
                 self._wanted.clear()
+                self.server.over.set()
                 self.follower.done.set()
                 # One more event, so that the follower looks up from its reading.
                 self.server.ask(lambda client: client.post("/v1/coord/queues/chaos/pause"))
@@ -197,56 +211,93 @@ class ChaosRun:
 
     def _let_work(self) -> None:
         """Wait for a random moment: some calls later and a little more, or soon after the start."""
-        calls_each = 3 * self.plan.jobs / (self.plan.kills + 1)
-        before = len(self.provider.calls)
         if self._random.random() < 0.15:
             self.server.over.wait(self._random.uniform(0, 1.0))
             return
-        target = before + round(calls_each * self._random.uniform(0.2, 1.4))
-        self.provider.wait(lambda: len(self.provider.calls) >= target or self._is_idle(), "work to be done")
+        calls = 3 * self.plan.jobs / (self.plan.kills + 1) * self._random.uniform(0.2, 1.4)
+        target = len(self.provider.calls) + round(calls)
+        until(lambda: len(self.provider.calls) >= target or self._is_idle(), "work", _DEADLINE_SECONDS)
         self.server.over.wait(self._random.uniform(0, 0.05))
 
     def _is_idle(self) -> bool:
-        return not self._wanted and self.follower.finals >= len(self.spawns)
+        return not self._wanted and self._nothing_lives()
 
-    # -- clients ------------------------------------------------------------------------------------------
+    def _nothing_lives(self) -> bool:
+        """Tell whether every job has ended that the server knows, acknowledged or not."""
+        acknowledged = sum(len(wish.ids) for wish in self.wishes)
+        return self.follower.finals >= acknowledged and not self.list_jobs(state=["pending", "running"])
+
+    def compare_finals(self) -> None:
+        """Look at every job that has ended: once final, it must stand as it stood."""
+        for job in self.list_jobs(state=list(FINAL_STATES)):
+            before = self._final.setdefault(job["id"], job)
+            if before != job:
+                self.changed.append(f"{before} became {job}")
+
+    def list_jobs(self, **filters: Any) -> list[dict[str, Any]]:
+        jobs: list[dict[str, Any]] = []
+        query = {"limit": 200, **filters}
+        while True:
+            page = self.server.ask(lambda client: client.get("/v1/jobs", params=query)).json()
+            jobs += page["data"]
+            if not page["has_more"]:
+                return jobs
+            query["cursor"] = page["next_cursor"]
+
+    # -- clients -----------------------------------------------------------------------------------------
 
     def _spawn_on(self, number: int) -> None:
         chance = random.Random(f"{self.plan.seed}/{number}")
-        while not self.server.over.is_set():
-            if len(self.spawns) - self.follower.finals > self.plan.in_flight:
+        while self._wanted:
+            if len(self.wishes) - self.follower.finals > self.plan.in_flight:
                 self.server.over.wait(_PAUSE_SECONDS)
                 continue
-            try:
-                wanted = self._wanted.popleft()
-            except IndexError:
-                return
-            with self._lock:
-                self.spawns.append(wanted)
-            job_id = self._spawn(wanted)
-            if job_id is not None and chance.random() < self.plan.cancelled_share:
-                self.server.over.wait(chance.uniform(0, 0.1))
-                self._cancel(job_id)
+            with suppress(IndexError):
+                wish = self._wanted.popleft()
+                self.wishes.append(wish)
+                self._spawn(wish)
+                if wish.ids and chance.random() < self.plan.cancelled_share:
+                    self.server.over.wait(chance.uniform(0, 0.1))
+                    self._cancel(next(iter(wish.ids)))
 
-    def _spawn(self, wanted: Spawn) -> str | None:
-        """Spawn a job; with a key twice, and again until there is an answer."""
-        if wanted.key is None:
-            return self._spawn_once(wanted)
-        headers = {"Idempotency-Key": wanted.key}
-        for _ in range(2):
-            answer = self._post(lambda client: self.server.ask(lambda _: client), wanted, headers)
-            wanted.ids.add(answer.json()["id"])
-        if answer.headers.get("idempotent-replayed") != "true":
-            self.unkept_keys.append(wanted.key)
-        return str(answer.json()["id"])
+    def _spawn(self, wish: Wish) -> None:
+        """Spawn a job: with a key until it is acknowledged and then once more, without one only once."""
+        if wish.key is not None:
+            answers = [self._post_with_key(wish, wish.key) for _ in range(2)]
+            wish.ids.update(answer.json()["id"] for answer in answers)
+            if answers[1].headers.get("idempotent-replayed") != "true":
+                self.not_replayed.append(wish.marker)
+        elif (answer := self._post(wish, {})) is not None:
+            wish.ids.add(answer.json()["id"])
+        else:
+            wish.unanswered = True
 
-    def _post(
-        self, _: Any, wanted: Spawn, headers: Mapping[str, str]
-    ) -> httpx2.Response:
-        body = {"agent": "chaos", "input": wanted.input}
+    def _post_with_key(self, wish: Wish, key: str) -> httpx2.Response:
+        while (answer := self._post(wish, {"Idempotency-Key": key})) is None:
+            self.server.over.wait(_PAUSE_SECONDS)
+        return answer
+
+    def _post(self, wish: Wish, headers: Mapping[str, str]) -> httpx2.Response | None:
+        """Post until there is a 202; None where the connection broke and nobody knows."""
+        body = {"agent": "chaos", "input": wish.input}
         while True:
-            answer = self.server.ask(lambda client: client.post("/v1/jobs", json=body, headers=headers))
+            try:
+                with self.server.client() as client:
+                    answer = client.post("/v1/jobs", json=body, headers=headers)
+            except httpx2.ConnectError:
+                # Nothing was sent: it may be sent again.
+                self.server.over.wait(_PAUSE_SECONDS)
+                continue
+            except _BROKEN:
+                return None
             if answer.status_code == 202:
                 return answer
             assert answer.status_code in (429, 503), answer.text
             self.server.over.wait(_PAUSE_SECONDS)
+
+    def _cancel(self, job_id: str) -> None:
+        answer = self.server.ask(lambda client: client.post(f"/v1/jobs/{job_id}/cancel"))
+        if answer.status_code in (200, 202):
+            self.promised.add(job_id)
+        elif answer.status_code != 409:
+            self.not_found.append(f"{job_id}: {answer.text}")

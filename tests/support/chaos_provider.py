@@ -26,6 +26,7 @@ from tests.support.wire_answers import chat_chunk
 DEADLINE_SECONDS = 30.0
 _USAGE = {"prompt_tokens": 10, "completion_tokens": 5, "total_tokens": 15}
 _PIECES = 3
+_CLOSE = "connection: close\r\n\r\n"
 
 
 @dataclass
@@ -125,42 +126,40 @@ class ChaosProvider:
         server.close()
 
     async def _on_connection(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Answer one request; each has a connection of its own, whose end tells who went away."""
         try:
-            while await self._answer(reader, writer):
-                pass
+            call, answering = await self._read(reader, writer)
+            await self._deliver(call, reader, writer, answering)
         except (ConnectionError, asyncio.IncompleteReadError):
             pass
         finally:
             writer.close()
 
-    async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
-        """Answer one request and return whether the connection can be used again."""
+    async def _read(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> tuple[Call, Any]:
         head = (await reader.readuntil(b"\r\n\r\n")).decode()
         method, path, _ = head.split(" ", 2)
         if method == "GET":
             _, _, marker, turn, index, pace_ms = path.split("/")
             call = self._note(Call(marker, int(turn), int(index), time.time()))
-            return await self._delivered(call, reader, writer, self._page(call, float(pace_ms) / 1000, writer))
+            return call, self._page(call, float(pace_ms) / 1000, writer)
         length = next(line for line in head.splitlines() if line.lower().startswith("content-length:"))
         messages = json.loads(await reader.readexactly(int(length.partition(":")[2])))["messages"]
         asked = Script.parse(_first_words(messages))
-        turn = 1 + sum(message["role"] == "assistant" for message in messages)
+        turn_number = 1 + sum(message["role"] == "assistant" for message in messages)
         self._look_for_foreign(asked, messages)
-        call = self._note(Call(asked.marker, turn, None, time.time()))
-        return await self._delivered(call, reader, writer, self._speak(asked, turn, messages, writer))
+        call = self._note(Call(asked.marker, turn_number, None, time.time()))
+        return call, self._speak(asked, turn_number, messages, writer)
 
-    async def _delivered(
+    async def _deliver(
         self, call: Call, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, answering: Any
-    ) -> bool:
+    ) -> None:
         """Answer unless the caller goes away before."""
         answered = asyncio.ensure_future(answering)
         gone = asyncio.ensure_future(reader.read(1))
         try:
             await asyncio.wait({answered, gone}, return_when=asyncio.FIRST_COMPLETED)
-            delivered = answered.done() and answered.exception() is None and not writer.is_closing()
+            delivered = answered.done() and answered.exception() is None
             self._ended(call, delivered=delivered)
-            # A byte that came before the answer's end would be a second request on its heels: nobody does.
-            return delivered and not gone.done()
         finally:
             for task in (answered, gone):
                 task.cancel()
@@ -171,12 +170,12 @@ class ChaosProvider:
             await asyncio.Event().wait()
         await asyncio.sleep(pace_seconds)
         body = f"page for {call.marker}".encode()
-        head = f"HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\ncontent-length: {len(body)}\r\n\r\n"
+        head = f"HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\ncontent-length: {len(body)}\r\n{_CLOSE}"
         writer.write(head.encode() + body)
         await writer.drain()
 
     async def _speak(self, asked: Script, turn: int, messages: Any, writer: asyncio.StreamWriter) -> None:
-        head = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
+        head = f"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n{_CLOSE}"
         letter = asked.plan[turn - 1] if turn <= len(asked.plan) else ""
         if letter and letter in "hx":
             await self._let_go.wait()

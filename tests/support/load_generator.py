@@ -1,12 +1,14 @@
 """Load from a process of its own, so that the server's event loop and its client's do not share a core's turn.
 
-Reads one plan as JSON on standard input and writes one report as JSON lines on standard output.
+Reads one plan as JSON on standard input and writes its report to the file it is given.
 """
 
 import asyncio
 import json
+import os
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
@@ -50,6 +52,8 @@ class Load:
     retry_after: list[str | None] = field(default_factory=list)
     kept: list[dict[str, Any]] = field(default_factory=list)
     elapsed_seconds: float = 0.0
+    #: By `time.monotonic`, which all processes of a machine share.
+    began_at: float = 0.0
 
     @property
     def accepted(self) -> list[dict[str, Any]]:
@@ -70,32 +74,31 @@ class Generating:
     """A plan that runs."""
 
     process: subprocess.Popen[str]
+    report: Path
 
     def result(self, timeout_seconds: float = 120.0) -> Load:
         try:
-            out, _ = self.process.communicate(timeout=timeout_seconds)
+            assert self.process.wait(timeout=timeout_seconds) == 0, "the load generator failed"
+            return Load(**json.loads(self.report.read_text()))
         finally:
-            if self.process.poll() is None:
-                self.process.kill()
-                self.process.communicate()
-        assert self.process.returncode == 0, "the load generator failed"
-        return Load(**json.loads(out))
+            self.process.kill()
+            self.process.wait()
+            self.report.unlink()
 
 
 def start(plan: Plan) -> Generating:
+    descriptor, report = tempfile.mkstemp(suffix=".json", prefix="load-")
+    os.close(descriptor)
     process = subprocess.Popen(
-        [sys.executable, "-m", "tests.support.load_generator"],
+        [sys.executable, "-m", "tests.support.load_generator", report],
         cwd=_ROOT,
         stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
         text=True,
     )
     assert process.stdin is not None
     process.stdin.write(json.dumps(asdict(plan)))
     process.stdin.close()
-    # `communicate` would close it once more.
-    process.stdin = None
-    return Generating(process)
+    return Generating(process, Path(report))
 
 
 class Connection(asyncio.Protocol):
@@ -166,7 +169,7 @@ async def carry_out(plan: Plan) -> Load:
     host, port = parts.hostname or "", parts.port or 80
     data = request_bytes(plan)
     connections = [await Connection.open(host, port) for _ in range(plan.connections)]
-    load = Load()
+    load = Load(began_at=time.monotonic())
     began = time.perf_counter()
     dues = _dues(plan, began)
     await asyncio.gather(*(_send(connection, data, dues, plan, load) for connection in connections))
@@ -205,7 +208,7 @@ def main() -> None:
     plan = Plan(**json.loads(sys.stdin.read()))
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         load = runner.run(carry_out(plan))
-    sys.stdout.write(json.dumps(asdict(load)))
+    Path(sys.argv[1]).write_text(json.dumps(asdict(load)))
 
 
 if __name__ == "__main__":

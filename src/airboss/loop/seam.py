@@ -82,7 +82,8 @@ class Seam:
         self._emit(EventType.MODEL_CALLED, provider=call.provider, model=call.model, step=call.turn)
         deltas = DeltaCoalescer(lambda text: self._emit_delta(call.turn, text))
         try:
-            async with aclosing(_generator(ask())) as stream:
+            asked = ask()
+            async with aclosing(asked if isinstance(asked, AsyncGenerator) else _generator(asked)) as stream:
                 async for event in stream:
                     if isinstance(event, ResponseTextDeltaEvent):
                         deltas.add(event.delta)
@@ -206,13 +207,9 @@ class Seam:
 
 
 async def _generator(stream: AsyncIterator[ResponseStreamEvent]) -> AsyncGenerator[ResponseStreamEvent]:
-    """Make an iterator closable: the SDK's models are generators, their type does not say so."""
-    try:
-        async for event in stream:
-            yield event
-    finally:
-        if isinstance(stream, AsyncGenerator):
-            await stream.aclose()
+    """Make an iterator closable that is not: the SDK's models are generators, their type does not say so."""
+    async for event in stream:
+        yield event
 
 
 def _make_well_formed(response: Response) -> None:

@@ -20,6 +20,7 @@ from airboss.events.bus import EventBus
 from airboss.manager.admission import Admission
 from airboss.manager.duty import NodeDuty, NodeState
 from airboss.manager.endings import Endings
+from airboss.manager.last_chances import LastChances
 from airboss.manager.registry import AgentRegistry
 from airboss.manager.requests import (
     AgentView,
@@ -73,6 +74,7 @@ class AgentManager:
         self._admission = Admission(engine, self._departures, policy.queue_capacity)
         self._timetable = Timetable(clock, log)
         self._endings = Endings()
+        self._last_chances = LastChances()
         self._runner = Runner(store=store, loops=loops, registry=self.registry, clock=clock, log=log)
         self._workers = WorkerPool(
             engine, self._run_entry, size=policy.max_concurrent_jobs, clock=clock, log=log
@@ -338,7 +340,7 @@ class AgentManager:
             await self._store.end_pending(job.id, outcome, self._clock.now_ms())
         elif job.due_at_ms > self._clock.now_ms():
             self._schedule(job)
-        else:
+        elif self._last_chances.admit(job):
             self._enqueue(job)
 
     def _enqueue(self, job: JobSummary) -> None:
@@ -390,6 +392,7 @@ class AgentManager:
         job = await self._runner.run(entry.job_id)
         # Not before the claim: while the store is away the job still waits, and may wait too long.
         self._disarm(entry.job_id)
+        self._give_next_chance(entry.agent, entry.job_id)
         if job is not None and job.state is JobState.PENDING and self.duty.state is not NodeState.LEAVING:
             await self._requeue(job)
 
@@ -404,6 +407,11 @@ class AgentManager:
         self._disarm(job.id)
         if self._engine.withdraw(entry_of(job)):
             self._departures.record()
+            self._give_next_chance(job.agent, job.id)
+
+    def _give_next_chance(self, agent: str, job_id: str) -> None:
+        if (following := self._last_chances.release(agent, job_id)) is not None:
+            self._enqueue(following)
 
     def _disarm(self, job_id: str) -> None:
         if (alarm := self._alarms.pop(job_id, None)) is not None:

@@ -201,9 +201,19 @@ class Store(Protocol):
         ...
 
     async def record(
-        self, entry: JournalEntry, drafts: Sequence[EventDraft], usage: Usage, *, job_id: str, claim: int
+        self,
+        entry: JournalEntry,
+        drafts: Sequence[EventDraft],
+        usage: Usage,
+        ran_seconds: float,
+        *,
+        job_id: str,
+        claim: int,
     ) -> bool:
-        """Keep an entry of a run's journal with its events and what it cost; False where the claim was lost."""
+        """Keep an entry of a run's journal with its events and what it cost; False where the claim was lost.
+
+        `ran_seconds` is how long the claim has run: what is known of it if its worker is lost.
+        """
         ...
 
     async def journal(self, job_id: str) -> Sequence[JournalEntry]: ...

@@ -1,14 +1,10 @@
 """The one way a call takes to a provider: limits(breaker(deadline(retry(attempt))))."""
 
-import asyncio
 import random
-from collections import deque
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing, suppress
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
-
-from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, stop_after_attempt
 
 from airboss.domain.errors import JobFailure
 from airboss.domain.providers import ProviderSpec
@@ -19,6 +15,7 @@ from airboss.providers.checked_transport import Attempt, current_attempt
 from airboss.providers.faults import ProviderFault, bad_answer, timed_out
 from airboss.resilience.breaker import Breaker, BreakerOpenError, BreakerState
 from airboss.resilience.call_limiter import CallLimiter
+from airboss.resilience.deadline import Deadline
 from airboss.resilience.retry_budget import RetryBudget
 from airboss.resilience.retry_wait import RetryWait
 
@@ -56,8 +53,9 @@ class _Opened(Generic[E]):
 
     attempt: Attempt
     stream: AsyncGenerator[E]
-    deadline: float
-    head: deque[E] = field(default_factory=deque)
+    deadline: Deadline
+    limit: str
+    head: list[E] = field(default_factory=list)
 
 
 class CallPath:
@@ -110,35 +108,41 @@ class CallPath:
     async def _answer(self, call: _Call, ask: Ask[E], reading: Reading[E]) -> AsyncGenerator[E]:
         opened = await self._open_with_retries(call, ask, reading)
         try:
-            while (event := await self._next(call, opened, reading)) is not None:
+            event: E | None
+            for event in opened.head:
                 if reading.is_end(event):
                     self._ended(opened.attempt, "ok")
-                    yield event
-                    await self._drain(call, opened, reading)
-                    return
                 yield event
-            raise bad_answer("broke off without its last event")
+            while not opened.attempt.is_told:
+                event = await self._next(opened, reading)
+                if event is None:
+                    raise bad_answer("broke off without its last event")
+                if reading.is_end(event):
+                    self._ended(opened.attempt, "ok")
+                yield event
+            await self._drain(opened, reading)
         except ProviderFault as fault:
             self._ended(opened.attempt, fault.code)
             raise
         finally:
             await self._close(opened)
 
-    async def _drain(self, call: _Call, opened: _Opened[E], reading: Reading[E]) -> None:
-        opened.deadline = min(opened.deadline, self._clock.monotonic() + _DRAIN_SECONDS)
+    async def _drain(self, opened: _Opened[E], reading: Reading[E]) -> None:
+        opened.deadline.shorten(_DRAIN_SECONDS)
         with suppress(ProviderFault):
-            while await self._next(call, opened, reading) is not None:
+            while await self._next(opened, reading) is not None:
                 pass
 
     async def _open_with_retries(self, call: _Call, ask: Ask[E], reading: Reading[E]) -> _Opened[E]:
-        retrying = AsyncRetrying(
-            retry=retry_if_exception(lambda error: self._may_retry(call, error)),
-            stop=stop_after_attempt(self.spec.retry.max_attempts),
-            wait=lambda state: self._seconds_before(call, state),
-            sleep=self._clock.sleep,
-            reraise=True,
-        )
-        return await retrying(self._open, call, ask, reading)
+        # A loop of our own: tenacity's object and its hooks cost more than all of the first attempt.
+        while True:
+            try:
+                return await self._open(call, ask, reading)
+            except ProviderFault as fault:
+                if not self._may_retry(call, fault):
+                    raise
+                wait_seconds = self._seconds_before(call, fault)
+            await self._clock.sleep(wait_seconds)
 
     async def _open(self, call: _Call, ask: Ask[E], reading: Reading[E]) -> _Opened[E]:
         """Make one attempt and wait for its first output: until then it can be made again."""
@@ -146,10 +150,9 @@ class CallPath:
         check = AnswerCheck(self.spec.api, self.spec.max_answer_bytes)
         attempt = Attempt(self.spec.name, call.model, check, began=self._clock.monotonic())
         token = current_attempt.set(attempt)
-        deadline = min(call.deadline, attempt.began + self.spec.timeouts.attempt_seconds)
-        opened = _Opened(attempt, ask(), deadline)
+        opened = self._opened(call, attempt, ask())
         try:
-            while (event := await self._read(call, opened, reading)) is not None:
+            while (event := await self._next(opened, reading)) is not None:
                 opened.head.append(event)
                 if reading.is_output(event) or reading.is_end(event):
                     return opened
@@ -165,36 +168,32 @@ class CallPath:
             current_attempt.reset(token)
         return opened
 
-    async def _next(self, call: _Call, opened: _Opened[E], reading: Reading[E]) -> E | None:
-        return opened.head.popleft() if opened.head else await self._read(call, opened, reading)
+    def _opened(self, call: _Call, attempt: Attempt, stream: AsyncGenerator[E]) -> _Opened[E]:
+        timeouts = self.spec.timeouts
+        left_seconds = call.deadline - attempt.began
+        if left_seconds <= timeouts.attempt_seconds:
+            return _Opened(attempt, stream, Deadline(left_seconds), f"total of {timeouts.total_seconds:g} s")
+        limit = f"{timeouts.attempt_seconds:g} s"
+        return _Opened(attempt, stream, Deadline(timeouts.attempt_seconds), limit)
 
-    async def _read(self, call: _Call, opened: _Opened[E], reading: Reading[E]) -> E | None:
+    async def _next(self, opened: _Opened[E], reading: Reading[E]) -> E | None:
         """Wait for the next event within the deadline: a drip must not outlast it. None is the end."""
-        left_seconds = opened.deadline - self._clock.monotonic()
         try:
-            async with asyncio.timeout(max(0.0, left_seconds)):
+            with opened.deadline:
                 return await anext(opened.stream, None)
         except TimeoutError:
-            total = opened.deadline >= call.deadline
-            which = (
-                f"total of {self.spec.timeouts.total_seconds:g}"
-                if total
-                else (f"{self.spec.timeouts.attempt_seconds:g}")
-            )
-            raise timed_out(f"did not answer whole within its {which} s") from None
-        except ProviderFault:
-            raise
-        except JobFailure:
+            raise timed_out(f"did not answer whole within its {opened.limit}") from None
+        except (ProviderFault, JobFailure):
             raise
         except Exception as error:
             fault = reading.fault_of(error)
             if fault is None:
                 raise
-            raise fault from error
+            raise fault from None
 
-    def _may_retry(self, call: _Call, error: BaseException) -> bool:
+    def _may_retry(self, call: _Call, error: ProviderFault) -> bool:
         """Spend a retry where it is safe, in time and in budget."""
-        if not isinstance(error, ProviderFault) or not error.is_retryable:
+        if not error.is_retryable:
             return False
         if error.code == "provider_rate_limited":
             self._watch.on_throttled(self.spec.name, call.model)
@@ -205,14 +204,13 @@ class CallPath:
             return False
         return call.attempts < self.spec.retry.max_attempts and self._budget.try_spend()
 
-    def _seconds_before(self, call: _Call, state: RetryCallState) -> float:
-        error = state.outcome.exception() if state.outcome is not None else None
-        retry_after = error.retry_after_seconds if isinstance(error, ProviderFault) else None
+    def _seconds_before(self, call: _Call, error: ProviderFault) -> float:
         left_seconds = call.deadline - self._clock.monotonic()
-        return self._wait.seconds(call.attempts, retry_after, left_seconds)
+        return self._wait.seconds(call.attempts, error.retry_after_seconds, left_seconds)
 
     async def _close(self, opened: _Opened[Any]) -> None:
         """Close what is open of an attempt, whoever is cancelled meanwhile."""
+        opened.deadline.close()
         try:
             await opened.stream.aclose()
         finally:

@@ -43,13 +43,8 @@ class GuardedModel(Model):
     async def get_response(self, *args: Any, **kwargs: Any) -> ModelResponse:
         raise NotImplementedError("answers are always streamed")
 
-    async def stream_response(self, *args: Any, **kwargs: Any) -> AsyncIterator[ResponseStreamEvent]:
-        def ask() -> AsyncGenerator[ResponseStreamEvent]:
-            return _asked(self._inner(), args, kwargs)
-
-        async with aclosing(self._path.stream(self._model, ask, READING)) as events:
-            async for event in events:
-                yield event
+    def stream_response(self, *args: Any, **kwargs: Any) -> AsyncIterator[ResponseStreamEvent]:
+        return self._path.stream(self._model, lambda: _asked(self._inner(), args, kwargs), READING)
 
 
 async def _asked(inner: Model, args: Any, kwargs: Any) -> AsyncGenerator[ResponseStreamEvent]:

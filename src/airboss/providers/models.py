@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+import httpx2
 from agents import Model, OpenAIChatCompletionsModel, OpenAIResponsesModel
 from openai import AsyncOpenAI
 
@@ -36,12 +37,19 @@ class ProviderModels:
 
     def __init__(self, providers: ProviderRegistry) -> None:
         self._providers = providers
+        self._models: dict[tuple[str, str], Model] = {}
 
     def candidates(self, provider: str, model: str) -> Sequence[Candidate]:
         return [
-            Candidate(each.spec.name, _name(each, model), _model(each, model))
+            Candidate(each.spec.name, _name(each, model), self._model(each, model))
             for each in self._providers.chain(provider)
         ]
+
+    def _model(self, provider: Provider, name: str) -> Model:
+        place = (provider.spec.name, name)
+        if place not in self._models:
+            self._models[place] = _model(provider, name)
+        return self._models[place]
 
 
 def _name(provider: Provider, model: str) -> str:
@@ -52,19 +60,33 @@ def _name(provider: Provider, model: str) -> str:
 def _model(provider: Provider, name: str) -> Model:
     if provider.spec.kind is ProviderKind.OFFLINE:
         return OfflineModel()
-    return GuardedModel(lambda: _wire_model(provider, name), provider.path, name)
+    return GuardedModel(WireModel(provider, name), provider.path, name)
 
 
-def _wire_model(provider: Provider, name: str) -> Model:
-    """Build the SDK's model; the key is read here, once a call."""
-    if provider.connection.wire == MESSAGES:
-        return AnthropicModel(provider.connection, name)
-    client = AsyncOpenAI(
-        base_url=provider.connection.base_url,
-        api_key=provider.connection.api_key(),
-        max_retries=0,
-        http_client=provider.connection.streams(),
-    )
-    if provider.spec.api is ProviderApi.RESPONSES:
-        return OpenAIResponsesModel(model=name, openai_client=client)
-    return OpenAIChatCompletionsModel(model=name, openai_client=client)
+class WireModel:
+    """The SDK's model; the key is read once a call, and the client built anew only for another: that is dear."""
+
+    def __init__(self, provider: Provider, name: str) -> None:
+        self._provider = provider
+        self._name = name
+        self._model: Model | None = None
+        self._made_for: tuple[str, httpx2.AsyncClient] | None = None
+
+    def __call__(self) -> Model:
+        connection = self._provider.connection
+        if connection.wire == MESSAGES:
+            return AnthropicModel(connection, self._name)
+        wanted = (connection.api_key(), connection.streams())
+        if self._model is None or self._made_for != wanted:
+            self._model, self._made_for = self._build(*wanted), wanted
+        return self._model
+
+    def _build(self, api_key: str, http_client: httpx2.AsyncClient) -> Model:
+        base_url = self._provider.connection.base_url
+        client = AsyncOpenAI(base_url=base_url, api_key=api_key, max_retries=0, http_client=http_client)
+        # It takes them from the environment, for one vendor, and would send them to each.
+        client.organization = client.project = None
+        client._custom_headers = {}  # noqa: SLF001 - there is no other way
+        if self._provider.spec.api is ProviderApi.RESPONSES:
+            return OpenAIResponsesModel(model=self._name, openai_client=client)
+        return OpenAIChatCompletionsModel(model=self._name, openai_client=client)

@@ -45,6 +45,7 @@ class MemoryStore:
         self._last_event_id = 0
         self._pruned_through = 0
         self._journals: dict[str, dict[JournalKey, JournalEntry]] = {}
+        self._claim_seconds: dict[str, float] = {}
         self._paused: set[str] = set()
         self._counts = KeptCounts()
         self._on_commit: OnCommit | None = None
@@ -95,6 +96,7 @@ class MemoryStore:
             attempt=job.attempt + 1,
             started_at_ms=now_ms if job.started_at_ms is None else job.started_at_ms,
         )
+        self._claim_seconds.pop(job_id, None)
         self._move(job, started, lifecycle.started(started, now_ms, self._answered_steps(job_id)))
         return started
 
@@ -172,15 +174,17 @@ class MemoryStore:
         running = [job for job in self._jobs.values() if job.state is JobState.RUNNING]
         ended = 0
         for job in running:
+            ran_seconds = self._claim_seconds.pop(job.id, 0.0)
             on_interrupt = policy.get(job.agent, OnInterrupt.RESUME)
             may_go_on = job.attempt < job.max_attempts and on_interrupt is not OnInterrupt.FAIL
             if not may_go_on and job.cancel_requested_at_ms is None:
-                self._end(job, Outcome(JobState.FAILED, error=lost_worker(job)), now_ms)
+                outcome = Outcome(JobState.FAILED, error=lost_worker(job), ran_seconds=ran_seconds)
+                self._end(job, outcome, now_ms)
                 ended += 1
             else:
                 if on_interrupt is OnInterrupt.RESTART:
                     self._journals.pop(job.id, None)
-                self._interrupt(job.id, job.claim, "worker_lost", 0.0, now_ms, attempt_spent=True)
+                self._interrupt(job.id, job.claim, "worker_lost", ran_seconds, now_ms, attempt_spent=True)
         pending = sorted(
             (job for job in self._jobs.values() if job.state is JobState.PENDING), key=lambda job: job.id
         )
@@ -215,7 +219,14 @@ class MemoryStore:
         return future
 
     async def record(
-        self, entry: JournalEntry, drafts: Sequence[EventDraft], usage: Usage, *, job_id: str, claim: int
+        self,
+        entry: JournalEntry,
+        drafts: Sequence[EventDraft],
+        usage: Usage,
+        ran_seconds: float,
+        *,
+        job_id: str,
+        claim: int,
     ) -> bool:
         job = self._held(job_id, claim)
         if job is None:
@@ -223,6 +234,7 @@ class MemoryStore:
         events = self._encode(drafts)
         self._jobs[job_id] = replace(job, usage=job.usage.plus(usage))
         self._journals.setdefault(job_id, {})[entry.key] = entry
+        self._claim_seconds[job_id] = ran_seconds
         self._publish(events)
         return True
 
@@ -305,6 +317,7 @@ class MemoryStore:
         )
         self._move(before, job, lifecycle.ended(job, now_ms, outcome))
         self._journals.pop(job.id, None)
+        self._claim_seconds.pop(job.id, None)
         return job
 
     def _answered_steps(self, job_id: str) -> int:

@@ -191,3 +191,15 @@ def test_an_answer_without_its_last_event_is_told_once_and_without_its_reason_ne
         (whole_message(text_block(0, "Hi")), 1),
     ]:
         assert sum(isinstance(event, ResponseCompletedEvent) for event in told(stream)) == times
+
+
+def test_no_half_character_is_left_anywhere_in_what_is_kept() -> None:
+    half = "a\ud83d"
+    whole = whole_message(
+        thinking_block(0, half, half),
+        redacted_block(1, half),
+        tool_block(2, half, half, json.dumps({"x": half})),
+        stop_reason="tool_use",
+    )
+    kept = response(whole).model_dump_json(exclude_unset=True)
+    assert kept.count("a\ufffd") == 6

@@ -15,6 +15,7 @@ PROVIDER_EXAMPLE: dict[str, Any] = {
     "name": "openai",
     "kind": "openai",
     "api": "chat_completions",
+    "wire": "chat_completions",
     "fallback": [],
     "limits": {
         "max_concurrent_calls": 8,
@@ -65,6 +66,7 @@ class ProviderDocument(BaseModel):
     name: str
     kind: str
     api: str
+    wire: str
     fallback: list[str]
     limits: LimitsDocument
     breakers: list[BreakerDocument]
@@ -97,6 +99,7 @@ def provider_document(provider: Provider) -> dict[str, Any]:
         "name": spec.name,
         "kind": spec.kind.value,
         "api": spec.api.value,
+        "wire": provider.connection.wire,
         "fallback": spec.fallback,
         "limits": {
             "max_concurrent_calls": spec.limits.max_concurrent_calls,

@@ -24,7 +24,7 @@ from openai.types.responses import (
 from openai.types.responses.response_usage import InputTokensDetails, OutputTokensDetails
 
 from airboss.domain.text import well_formed
-from airboss.providers.anthropic_native.sendable import sendable
+from airboss.providers.anthropic_native.sendable import decode_sendable
 
 _CUT = frozenset({"max_tokens", "model_context_window_exceeded"})
 _COUNTS = ("input_tokens", "cache_creation_input_tokens", "cache_read_input_tokens", "output_tokens")
@@ -61,7 +61,7 @@ class Answer:
     def take(self, event: RawMessageStreamEvent) -> Iterator[ResponseStreamEvent]:
         """Take an event in; what it adds comes out, with the last one the whole response."""
         if event.type == "message_start":
-            self._id = str(event.message.id)
+            self._id = well_formed(str(event.message.id))
             self._count(event.message.usage)
         elif event.type == "content_block_start":
             yield from self._open(event.index, event.content_block)
@@ -174,11 +174,11 @@ class Answer:
         ]
 
     def _call(self, index: int, block: _Block) -> ResponseFunctionToolCall:
-        name = block.begun["name"]
+        name = well_formed(block.begun["name"])
         return ResponseFunctionToolCall(
             id=self._item_id(index),
             type="function_call",
-            call_id=block.begun["id"],
+            call_id=well_formed(block.begun["id"]),
             name=self._names.get(name, name),
             arguments=self._arguments(index, block),
         )
@@ -187,7 +187,7 @@ class Answer:
         if block.parts:
             return _mended(block.text)
         if block.begun.get("input"):
-            return json.dumps(sendable(block.begun["input"]), ensure_ascii=False)
+            return _mended(json.dumps(block.begun["input"]))
         # Cut before its first word it is no call without arguments: what is no JSON is not run.
         return "{" if self._stop_reason in _CUT and index == max(self._blocks) else "{}"
 
@@ -197,6 +197,7 @@ class Answer:
         if block.kind == "thinking":
             thought |= {"thinking": thought.get("thinking", "") + block.text}
             thought |= {"signature": block.signature or thought.get("signature", "")}
+        thought = {key: well_formed(value) for key, value in thought.items() if isinstance(value, str)}
         return ResponseReasoningItem.model_validate(
             {
                 "id": self._item_id(index),
@@ -238,6 +239,6 @@ def _mended(arguments_json: str) -> str:
     if "\\u" not in arguments_json:
         return well_formed(arguments_json)
     try:
-        return json.dumps(sendable(json.loads(arguments_json)), ensure_ascii=False)
+        return json.dumps(decode_sendable(arguments_json), ensure_ascii=False)
     except (ValueError, RecursionError):
         return well_formed(arguments_json)

@@ -1,6 +1,5 @@
 """A turn of the SDK as a request to the Messages API."""
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -8,12 +7,12 @@ from agents import FunctionTool, Handoff
 from agents.tool import Tool
 
 from airboss.domain.text import well_formed
-from airboss.providers.anthropic_native.sendable import sendable
+from airboss.providers.anthropic_native.sendable import decode_sendable
 from airboss.providers.anthropic_native.wire_words import wire_word
 
 #: Tokens an answer may have, thinking included, where nothing else is set: the API has no default of its own.
-#: Every model since Claude 4.5 takes four times as much, and `attempt_seconds` ends most answers before.
-DEFAULT_MAX_TOKENS = 16_384
+#: All models since Claude 4 take it, most of them more; `attempt_seconds` mostly ends an answer before.
+DEFAULT_MAX_TOKENS = 32_000
 #: How Anthropic's documentation hands arguments back that were no JSON: the input of a call must be an object.
 _NO_JSON = "INVALID_JSON"
 
@@ -133,10 +132,7 @@ def _tool_result(item: Mapping[str, Any]) -> dict[str, Any]:
 
 def _input(arguments_json: str) -> dict[str, Any]:
     try:
-        value = json.loads(arguments_json or "{}")
+        value = decode_sendable(arguments_json or "{}")
     except (ValueError, RecursionError):
         value = None
-    if not isinstance(value, dict):
-        return {_NO_JSON: well_formed(arguments_json)}
-    sent: dict[str, Any] = sendable(value)
-    return sent
+    return value if isinstance(value, dict) else {_NO_JSON: well_formed(arguments_json)}

@@ -33,7 +33,7 @@ from airboss.storage.sqlite.writer import Transaction
 
 _SELECT = f"SELECT {JOB_COLUMNS} FROM jobs WHERE id = ?"
 _START = (
-    "UPDATE jobs SET state = 'running', claim = claim + 1, attempt = attempt + 1,"
+    "UPDATE jobs SET state = 'running', claim = claim + 1, attempt = attempt + 1, claim_seconds = 0,"
     " started_at_ms = coalesce(started_at_ms, ?)"
     f" WHERE id = ? AND state = 'pending' AND cancel_requested_at_ms IS NULL RETURNING {JOB_COLUMNS}"
 )
@@ -59,7 +59,7 @@ _SELECT_KEY = "SELECT body_hash, job_id FROM idempotency_keys WHERE tenant = ? A
 _INSERT_KEY = (
     "INSERT INTO idempotency_keys (tenant, key, body_hash, job_id, created_at_ms) VALUES (?, ?, ?, ?, ?)"
 )
-_SELECT_RUNNING = f"SELECT {JOB_COLUMNS} FROM jobs WHERE state = 'running' AND {IS_LIVE}"
+_SELECT_RUNNING = f"SELECT {JOB_COLUMNS}, claim_seconds FROM jobs WHERE state = 'running' AND {IS_LIVE}"
 _SELECT_PENDING = f"SELECT {SUMMARY_COLUMNS} FROM jobs WHERE state = 'pending' AND {IS_LIVE} ORDER BY id"
 _HOLDS_CLAIM = "SELECT 1 FROM jobs WHERE id = ? AND claim = ? AND state = 'running'"
 
@@ -183,18 +183,19 @@ def request_cancel(
 
 def recover(transaction: Transaction, now_ms: int, policy: Mapping[str, OnInterrupt]) -> Recovered:
     """Take running jobs back: their worker died with the process that held this database."""
-    running = [to_job(row) for row in transaction.connection.execute(_SELECT_RUNNING)]
+    running = [(to_job(row), row[-1]) for row in transaction.connection.execute(_SELECT_RUNNING)]
     ended = 0
-    for job in running:
+    for job, ran_seconds in running:
         on_interrupt = policy.get(job.agent, OnInterrupt.RESUME)
         may_go_on = job.attempt < job.max_attempts and on_interrupt is not OnInterrupt.FAIL
         if not may_go_on and job.cancel_requested_at_ms is None:
-            _end(transaction, job, Outcome(JobState.FAILED, error=lost_worker(job)), now_ms)
+            outcome = Outcome(JobState.FAILED, error=lost_worker(job), ran_seconds=ran_seconds)
+            _end(transaction, job, outcome, now_ms)
             ended += 1
         else:
             if on_interrupt is OnInterrupt.RESTART:
                 journal.drop(transaction, job.id)
-            interrupt(transaction, job.id, job.claim, "worker_lost", 0.0, now_ms, attempt_spent=True)
+            interrupt(transaction, job.id, job.claim, "worker_lost", ran_seconds, now_ms, attempt_spent=True)
     pending = [to_summary(row) for row in transaction.connection.execute(_SELECT_PENDING)]
     return Recovered(pending, interrupted=len(running) - ended, ended=ended)
 

@@ -15,7 +15,7 @@ _KEEP = (
 )
 _SPEND = (
     "UPDATE jobs SET usage_requests = usage_requests + ?, usage_input_tokens = usage_input_tokens + ?,"
-    " usage_output_tokens = usage_output_tokens + ? WHERE id = ? AND claim = ? AND state = 'running'"
+    " usage_output_tokens = usage_output_tokens + ?, claim_seconds = ? WHERE id = ? AND claim = ? AND state = 'running'"
 )
 _SELECT = "SELECT kind, turn, call_index, request_hash, answer FROM journal WHERE job_id = ?"
 _STEPS = "SELECT count(*) FROM journal WHERE job_id = ? AND kind = 'model' AND answer IS NOT NULL"
@@ -26,10 +26,11 @@ def record(
     entry: JournalEntry,
     drafts: Sequence[EventDraft],
     usage: Usage,
+    ran_seconds: float,
     job_id: str,
     claim: int,
 ) -> bool:
-    spent = (usage.requests, usage.input_tokens, usage.output_tokens)
+    spent = (usage.requests, usage.input_tokens, usage.output_tokens, ran_seconds)
     # The one statement also tells whether the claim is held.
     if transaction.connection.execute(_SPEND, (*spent, job_id, claim)).rowcount != 1:
         return False

@@ -89,6 +89,9 @@ MIGRATIONS: tuple[str, ...] = (
       PRIMARY KEY (job_id, kind, turn, call_index)
     ) WITHOUT ROWID;
     """,
+    """
+    ALTER TABLE jobs ADD COLUMN claim_seconds REAL NOT NULL DEFAULT 0;
+    """,
 )
 
 

@@ -160,10 +160,17 @@ class SqliteStore:
         return self._write(lambda transaction: job_writes.append(transaction, job_id, claim, drafts))
 
     async def record(
-        self, entry: JournalEntry, drafts: Sequence[EventDraft], usage: Usage, *, job_id: str, claim: int
+        self,
+        entry: JournalEntry,
+        drafts: Sequence[EventDraft],
+        usage: Usage,
+        ran_seconds: float,
+        *,
+        job_id: str,
+        claim: int,
     ) -> bool:
         return await self._write(
-            lambda transaction: journal.record(transaction, entry, drafts, usage, job_id, claim)
+            lambda transaction: journal.record(transaction, entry, drafts, usage, ran_seconds, job_id, claim)
         )
 
     async def journal(self, job_id: str) -> Sequence[JournalEntry]:

@@ -3,10 +3,11 @@
 import asyncio
 import sqlite3
 import threading
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from queue import SimpleQueue
 from typing import Any, NamedTuple, TypeVar
 
 from airboss.domain.errors import StorageUnavailableError
@@ -103,8 +104,8 @@ class Writer:
         self._on_commit = on_commit
         self._on_counts = on_counts
         self._loop = asyncio.get_running_loop()
-        self._gathered: deque[_Item] = deque()
-        self._wake = threading.Semaphore(0)
+        #: None comes last and ends the thread.
+        self._gathered: SimpleQueue[_Item | None] = SimpleQueue()
         self._closing = False
         self._thread = threading.Thread(target=self._run, name="airboss-writer", daemon=True)
         self._thread.start()
@@ -115,27 +116,34 @@ class Writer:
         if self._closing:
             future.set_exception(StorageUnavailableError("the store is closed"))
             return future
-        self._gathered.append(_Item(operation, future))
-        self._wake.release()
+        self._gathered.put(_Item(operation, future))
         return future
 
     async def close(self) -> None:
         """Commit what was submitted, then end the thread."""
         self._closing = True
-        self._wake.release()
+        self._gathered.put(None)
         await self._loop.run_in_executor(None, self._thread.join)
 
     def _run(self) -> None:
-        while True:
-            self._wake.acquire()
-            batch = [self._gathered.popleft() for _ in range(min(len(self._gathered), _MAX_BATCH))]
+        closing = False
+        while not closing:
+            taken = [self._gathered.get()]
+            # Nobody else takes, so what is there now can be taken without waiting.
+            taken += [self._gathered.get() for _ in range(min(self._gathered.qsize(), _MAX_BATCH - 1))]
+            batch = [item for item in taken if item is not None]
+            closing = len(batch) < len(taken)
             if batch:
                 done = self._commit(batch)
                 self._loop.call_soon_threadsafe(self._deliver, done)
-            elif self._closing:
-                return
 
     def _commit(self, batch: Sequence[_Item]) -> _Done:
+        try:
+            self._connection.execute("BEGIN IMMEDIATE")
+        except sqlite3.Error as error:
+            # Another process holds the lock, or the medium is gone: asked one by one, each would wait as long.
+            self._rollback()
+            return _Done([_Answer(item.future, None, _told(error)) for item in batch])
         try:
             return self._transact(batch)
         except Exception as error:  # noqa: BLE001 - whatever an operation raised, its batch must be answered
@@ -153,7 +161,6 @@ class Writer:
 
     def _transact(self, batch: Sequence[_Item]) -> _Done:
         transaction = Transaction(self._connection, self._node, self._max_event_bytes)
-        self._connection.execute("BEGIN IMMEDIATE")
         answers = [_Answer(item.future, item.operation(transaction), None) for item in batch]
         transaction.flush_counts()
         self._connection.execute("COMMIT")
