@@ -1,6 +1,7 @@
 """What the SQLite store promises beyond the contract: durable, batched, locked, indexed, reopened."""
 
 import asyncio
+import random
 import re
 import resource
 import signal
@@ -39,6 +40,7 @@ from airboss.storage.sqlite.schema import MIGRATIONS, NewerSchemaError, migrate
 from airboss.storage.sqlite.store import SqliteStore
 from airboss.storage.sqlite.writer import Transaction, Writer
 
+_PAGE_BYTES = 4096
 COMPLETED = Outcome(JobState.COMPLETED, output="the answer")
 
 
@@ -120,6 +122,54 @@ async def test_a_file_that_is_no_database_is_refused_and_its_lock_let_go(garbage
         with pytest.raises(StoreOpenError, match="not a database"):
             await store.open(EventRecorder().publish)
         await store.close()
+
+
+async def test_a_damaged_database_is_refused_untouched(path: Path) -> None:
+    async with opened(store := new_store(path)):
+        await asyncio.gather(*(store.spawn(new_job(n, input="x" * 300), None) for n in range(400)))
+    sound = _content(path)
+    pages = len(sound) // _PAGE_BYTES
+    for seed in range(30):
+        chance = random.Random(seed)
+        begin = chance.randrange(pages) * _PAGE_BYTES
+        damaged = sound[:begin] + chance.randbytes(_PAGE_BYTES) + sound[begin + _PAGE_BYTES :]
+        path.write_bytes(damaged)  # noqa: ASYNC240
+        store = new_store(path)
+        with pytest.raises(StoreOpenError, match=r"airboss\.db"):
+            await store.open(EventRecorder().publish)
+        await store.close()
+        assert _content(path) == damaged
+
+
+def _content(path: Path) -> bytes:
+    return path.read_bytes()
+
+
+@pytest.mark.parametrize("seed", range(20))
+async def test_a_log_that_breaks_off_anywhere_opens_with_what_was_whole(path: Path, seed: int) -> None:
+    """Copied while it is written, and cut: what a kill or a dying disk leaves of the write-ahead log."""
+    crashed = path.with_name("crashed.db")
+    async with opened(store := new_store(path)):
+        for number in range(30):
+            await store.spawn(new_job(number, input="x" * 3000), None)
+            await store.start(job_id(number), START_MS)
+        _copy_cut(path, crashed, random.Random(seed))
+    async with opened(again := new_store(crashed)) as recorder:
+        assert kept_counts(again) == await recount(again)
+        await again.recover(START_MS, {})
+        await again.spawn(new_job(99), None)
+        assert recorder.types(job_id(99)) == ["job.spawned"]
+        kept = ids(await all_jobs(again, JobQuery(None)))
+        # Commits are kept from the first to the last whole one, with no hole between.
+        assert kept[1:] == [job_id(number) for number in range(len(kept) - 2, -1, -1)]
+
+
+def _copy_cut(database: Path, copy: Path, chance: random.Random) -> None:
+    """Copy a database with a part of its log, and something else behind it."""
+    copy.write_bytes(_content(database))
+    log, log_copy = (file.with_name(file.name + "-wal") for file in (database, copy))
+    whole = _content(log)
+    log_copy.write_bytes(whole[: chance.randrange(len(whole))] + chance.randbytes(chance.randrange(5000)))
 
 
 HOLD_THE_LOCK = """

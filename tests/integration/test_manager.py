@@ -21,7 +21,7 @@ from airboss.domain.principals import Principal, Role
 from airboss.domain.states import JobState
 from airboss.manager.requests import SpawnRequest
 from airboss.ports.engine import QueueEntry
-from airboss.ports.loop import Run
+from airboss.ports.loop import AgentLoop, Run
 from airboss.ports.store import Idempotency, JobQuery
 from airboss.storage.memory import MemoryStore
 
@@ -423,6 +423,34 @@ async def test_a_job_for_later_takes_no_place_until_it_is_due(store: HeldStore, 
         assert data["queue_wait_seconds"] == 0
 
 
+async def test_a_job_for_later_follows_a_wall_clock_that_is_set(store: HeldStore, loop: HeldLoop) -> None:
+    async with running_node(store, loop) as node:
+        job = await node.spawn(run_at_ms=node.clock.now_ms() + 3_600_000)
+        await node.clock.someone_sleeps(1.0)
+        node.clock.step_wall(3600)
+        node.clock.step_monotonic(1.0)
+        await loop.until_started(job.id)
+
+
+@pytest.mark.parametrize("step_seconds", [3600, -3600])
+async def test_a_wall_clock_that_is_set_while_a_job_runs_changes_no_duration(
+    store: HeldStore, loop: HeldLoop, step_seconds: float
+) -> None:
+    async with running_node(store, loop) as node:
+        job = await node.spawn(timeout_seconds=60, max_queue_wait_seconds=30)
+        await loop.until_started(job.id)
+        node.clock.step_wall(step_seconds)
+        node.clock.step_monotonic(2.0)
+        later = await node.spawn()
+        loop.end(job.id)
+        ended = await node.ended(job.id)
+        assert (ended.state, ended.spent_seconds) == (JobState.COMPLETED, 2.0)
+        event = await node.recorder.seen("job.completed", job.id)
+        assert event.data["duration_seconds"] == 2.0
+        started = await node.recorder.seen("job.started", later.id)
+        assert started.data["queue_wait_seconds"] == 0
+
+
 async def test_a_job_for_later_can_be_cancelled(store: HeldStore, loop: HeldLoop) -> None:
     clock = FakeClock()
     async with running_node(store, loop, clock=clock) as node:
@@ -656,6 +684,27 @@ async def test_a_drain_is_over_in_time_whatever_a_run_does(store: HeldStore) -> 
         let_go.set()
         await asyncio.sleep(0)
         await asyncio.sleep(0)
+
+
+async def test_a_drain_does_not_wait_for_the_loop_to_load(store: HeldStore) -> None:
+    class Loading(ScriptedLoop):
+        def __init__(self) -> None:
+            super().__init__()
+            self.loading = asyncio.Event()
+
+        async def load(self) -> AgentLoop:
+            self.loading.set()
+            await asyncio.Event().wait()
+            raise AssertionError("never loaded")
+
+    loop = Loading()
+    async with running_node(store, loop) as node:
+        job = await node.spawn()
+        await loop.loading.wait()
+        async with asyncio.timeout(0.5):
+            await node.manager.drain(0)
+        left = await node.get(job.id)
+        assert (left.state, left.attempt) == (JobState.PENDING, 0)
 
 
 async def test_a_drain_during_the_claim_spends_no_attempt(store: HeldStore, loop: HeldLoop) -> None:

@@ -5,6 +5,7 @@ A job's input is its script: `MARKER PLAN PACE_MS`. PLAN has a letter per turn, 
 | letter | the turn asks for |
 |---|---|
 | `w`, `2` | one page by `web.fetch`, or two side by side |
+| `-` | nothing: it answers in words already |
 | `f` | `files.read` of the notes |
 | `p` | `files.read` of a fifo |
 | `s` | a page that never comes, until the caller goes away |
@@ -180,8 +181,8 @@ class ChaosProvider:
         if letter and letter in "hx":
             await self._let_go.wait()
         writer.write(head.encode())
-        for body in self._chunks(asked, turn, letter, messages):
-            await asyncio.sleep(asked.pace_seconds / _PIECES)
+        for number, body in enumerate(self._chunks(asked, turn, letter, messages)):
+            await asyncio.sleep(asked.pace_seconds / _PIECES if number else 0)
             writer.write(b"%x\r\n%s\r\n" % (len(body), body))
             await writer.drain()
         writer.write(b"0\r\n\r\n")

@@ -9,8 +9,11 @@ when the process died is asked again by design; such calls are counted apart, an
 import json
 import signal
 from collections import Counter, defaultdict
+from contextlib import suppress
 from dataclasses import dataclass, fields
 from datetime import datetime
+from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 from tests.support.chaos import FINAL_EVENTS, FINAL_STATES, ChaosRun
@@ -71,6 +74,7 @@ class Measured:
     slowest_start_ms: int
     slowest_exit_ms: int
     exits_with_another_code: int
+    slowest_drain_ms: int
 
 
 class Verdict:
@@ -132,7 +136,7 @@ class Verdict:
             wrong_answers=self._wrong_answers() + len(run.provider.foreign),
             events_missed=len(set(logged) - set(ids)),
             events_twice_or_out_of_order=sum(
-                (later or 0) <= (earlier or 0) for earlier, later in zip(ids, ids[1:], strict=False)
+                (later or 0) <= (earlier or 0) for earlier, later in pairwise(ids)
             )
             + len(set(ids) - set(logged)),
             model_calls_repeated=self._repeated(tools=False),
@@ -172,6 +176,7 @@ class Verdict:
             slowest_start_ms=round(max(run.server.start_seconds) * 1000),
             slowest_exit_ms=round(max(end.seconds for end in run.server.exits) * 1000),
             exits_with_another_code=sum(end.code != _CODES[run.plan.signal] for end in run.server.exits),
+            slowest_drain_ms=round(max(drain_seconds(run.server.folder), default=0.0) * 1000),
         )
 
     def _doubled(self) -> int:
@@ -231,6 +236,23 @@ class Verdict:
         """Return what the server logged as an error; a line that a kill cut off is none."""
         lines = (self._run.server.folder / "server.log").read_text().splitlines()
         return [line for line in lines if not line.startswith("{") or _level(line) in ("error", "critical")]
+
+
+def drain_seconds(folder: Path) -> list[float]:
+    """Return how long each drain took by the process's own clock: what a busy machine adds is not the drain's."""
+    drains = zip(moments(folder, "server.draining"), moments(folder, "server.left"), strict=True)
+    return [left - draining for draining, left in drains]
+
+
+def moments(folder: Path, event: str) -> list[float]:
+    """Return when the server logged something, in seconds since 1970."""
+    found: list[float] = []
+    for line in (folder / "server.log").read_text().splitlines():
+        with suppress(ValueError):
+            told = json.loads(line)
+            if told["event"] == event:
+                found.append(datetime.fromisoformat(told["time"]).timestamp())
+    return found
 
 
 def _level(line: str) -> str:

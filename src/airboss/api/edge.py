@@ -9,6 +9,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from airboss.api.errors import error_response, internal_error
+from airboss.api.event_stream import TAKEN_OVER, EventStreamResponse
 from airboss.api.hosts import HostGuard
 from airboss.domain.errors import AirbossError
 from airboss.telemetry.metrics import Metrics
@@ -34,6 +35,10 @@ class Edge:
         began = time.perf_counter()
         request_id = _request_id(Headers(scope=scope))
         scope.setdefault("state", {}).update(request_id=request_id, log=self._log)
+        streams_taken_over: list[EventStreamResponse] = []
+        if scope["method"] != "HEAD":
+            # Of a stream that is answered to HEAD there is no rest.
+            scope["state"][TAKEN_OVER] = streams_taken_over
         status = 0
         streams = False
 
@@ -48,7 +53,10 @@ class Edge:
 
         structlog.contextvars.bind_contextvars(correlation_id=request_id)
         try:
-            await self._answer(scope, receive, send_with_id, request_id)
+            # A copy: what routing puts in would stay as long as a stream does.
+            await self._answer({**scope}, receive, send_with_id, request_id)
+            for stream in streams_taken_over:
+                await stream.follow(receive, send)
         except Exception as error:  # noqa: BLE001 - the last one to answer
             self._log.error("request.broke", method=scope["method"], path=scope["path"], error=error)
             if not status:

@@ -17,6 +17,12 @@ _HEADERS = [
     # nginx would hold the stream back until its buffer is full.
     (b"x-accel-buffering", b"no"),
 ]
+#: An ASGI extension: the connection's `try_write`, where the server has one.
+DIRECT = "airboss.direct"
+#: Writes a part of the answer's body at once; False where the peer has not taken enough of what came before.
+TryWrite = Callable[[bytes], bool]
+#: Where in a request's state the edge leaves a list, for a stream to put itself in: see `EventStreamResponse`.
+TAKEN_OVER = "taken_over"
 #: Tells the reason to end the stream behind an item; None goes on.
 EndsAfter = Callable[[Item], str | None]
 
@@ -26,6 +32,10 @@ class EventStreamResponse(Response):
 
     An async generator that was never started never runs its `finally`: the response itself gives the
     subscription back.
+
+    A stream may stay for days, and with it every layer that awaits it: from the edge to the route they hold
+    half of a stream's memory, and each event passes them all. Once they have had the headers and the first
+    bytes they have done their work: an edge that offers it runs the rest itself, and they unwind.
     """
 
     def __init__(
@@ -47,15 +57,39 @@ class EventStreamResponse(Response):
         self._ends_when_caught_up = ends_when_caught_up
         self._on_close = on_close
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
+            await send({"type": "http.response.body", "body": RETRY, "more_body": True})
+        except BaseException:
+            self._close()
+            raise
+        self._push_over(scope.get("extensions", {}).get(DIRECT))
+        taken_over = scope.get("state", {}).get(TAKEN_OVER)
+        if taken_over is None:
+            await self.follow(receive, send)
+        else:
+            taken_over.append(self)
+
+    async def follow(self, receive: Receive, send: Send) -> None:
+        """Stream what comes behind the first bytes, to the end."""
         # One task beside the request's own, not two: there are thousands of them.
         gone = asyncio.create_task(self._end_with_peer(receive))
         try:
             await self._stream(send)
         finally:
             gone.cancel()
-            self._bus.unsubscribe(self._subscription)
-            self._on_close()
+            self._close()
+
+    def _push_over(self, try_write: TryWrite | None) -> None:
+        # A stream that may end with an event is left to its task.
+        if try_write is not None and self._ends_after is None:
+            write = try_write
+            self._subscription.push = lambda items: write(b"".join(map(_encode_item, items)))
+
+    def _close(self) -> None:
+        self._bus.unsubscribe(self._subscription)
+        self._on_close()
 
     async def _end_with_peer(self, receive: Receive) -> None:
         while (await receive())["type"] != "http.disconnect":
@@ -63,8 +97,6 @@ class EventStreamResponse(Response):
         self._subscription.end("disconnected")
 
     async def _stream(self, send: Send) -> None:
-        await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
-        await send({"type": "http.response.body", "body": RETRY, "more_body": True})
         more = True
         while more:
             if self._ends_when_caught_up is not None and self._subscription.is_caught_up:

@@ -64,8 +64,10 @@ def ruled_router(services: Services) -> APIRouter:
                     principal = await _authenticate(services, request, takes_ticket=takes_ticket)
                     require(principal, Role(required.value))
                     request.state.principal = principal
-                _refuse_unknown(request, parameters)
-                _refuse_repeated(request, lists)
+                # Parsing what is not there took 3 % of a spawn.
+                if request.scope["query_string"]:
+                    _refuse_unknown(request, parameters)
+                    _refuse_repeated(request, lists)
                 if takes_body:
                     _require_json(request)
                 return await handle(

@@ -1,8 +1,10 @@
 """Serving: bind, start, tell, serve until a signal, drain, stop."""
 
 import asyncio
+import os
 import signal
 import socket
+import sys
 from collections.abc import Callable
 
 import uvicorn
@@ -32,7 +34,7 @@ class Server:
         self._forced = asyncio.Event()
 
     async def run(self) -> None:
-        """Serve until SIGTERM or SIGINT and return after the drain; a second signal ends the grace."""
+        """Serve until SIGTERM or SIGINT and end the process after the drain; a second signal ends the grace."""
         bound = bind(self._runtime.config.listen.host, self._runtime.config.listen.port)
         try:
             self._watch_signals()
@@ -41,6 +43,7 @@ class Server:
         finally:
             await self._runtime.stop()
             bound.close()
+        _end_process()
 
     async def _serve(self, bound: socket.socket) -> None:
         server = _uvicorn(create_app(self._runtime), self._runtime)
@@ -100,6 +103,17 @@ def bind(host: str, port: int) -> socket.socket:
 def url_of(bound: socket.socket) -> str:
     host, port = bound.getsockname()[:2]
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def _end_process() -> None:
+    """End at once with code 0: everything is closed and on disk.
+
+    The interpreter's own way out takes up to a second with the agents SDK loaded, and waits for seconds where
+    a thread is still importing it, which nothing can stop: more than a drain has beyond its grace.
+    """
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(0)
 
 
 def _uvicorn(app: ASGIApp, runtime: Runtime) -> uvicorn.Server:

@@ -8,9 +8,8 @@ _MILLISECOND = timedelta(milliseconds=1)
 
 def rfc3339(moment_ms: int) -> str:
     """Write a moment in milliseconds as RFC 3339 in UTC with `Z`."""
-    seconds, milliseconds = divmod(moment_ms, 1000)
-    moment = datetime.fromtimestamp(seconds, UTC)
-    return f"{moment.year:04d}-{moment:%m-%dT%H:%M:%S}.{milliseconds:03d}Z"
+    moment = _EPOCH + timedelta(milliseconds=moment_ms)
+    return f"{moment.replace(tzinfo=None).isoformat(timespec='milliseconds')}Z"
 
 
 def to_ms(moment: datetime) -> int:

@@ -1,11 +1,13 @@
 """One bus per process: every committed event passes here once, in the order of ids."""
 
+import asyncio
 from collections.abc import Callable, Sequence
 
 from airboss.domain.events import Event
 from airboss.events.subscription import Subscription
 from airboss.ports.store import EventFilter, Store
 
+_BEATS_IN_A_TURN = 100
 #: Sees every event, in line; must be quick and must not raise.
 Tap = Callable[[Event], None]
 
@@ -68,10 +70,12 @@ class EventBus:
     def unsubscribe(self, subscription: Subscription) -> None:
         self._subscriptions.discard(subscription)
 
-    def heartbeat(self) -> None:
-        """Wake every subscriber for a sign of life."""
-        for subscription in self._subscriptions:
+    async def heartbeat(self) -> None:
+        """Give every subscriber a sign of life, and let other work in between: there may be thousands."""
+        for number, subscription in enumerate(list(self._subscriptions), start=1):
             subscription.beat()
+            if number % _BEATS_IN_A_TURN == 0:
+                await asyncio.sleep(0)
 
     def drain(self, reason: str) -> None:
         """End every stream, and those still to come."""

@@ -37,6 +37,8 @@ class Heartbeat:
 
 
 Item = Event | Lagged | Reset | Ended | Heartbeat
+#: Gives items to a reader at once; False where it cannot take them now.
+Push = Callable[[Sequence[Item]], bool]
 
 
 class Subscription:
@@ -46,6 +48,9 @@ class Subscription:
     own); `live_after`, up to which events come from the store; and the ring, which holds all matching
     events behind `live_after`. A full ring is dropped whole and `live_after` moves to its end: memory
     stays bounded, and the reader loses nothing.
+
+    A reader that has everything and waits for more may be given it by `push`, in the turn of the loop that
+    published it: waking its task took more time than all else in a delivery.
     """
 
     def __init__(
@@ -69,8 +74,8 @@ class Subscription:
         self._beat_due = False
         self._end_reason: str | None = None
         self._told_end = False
-        self._checked_retention = position >= live_after
         self._waiter: asyncio.Future[None] | None = None
+        self.push: Push | None = None
 
     @property
     def position(self) -> int:
@@ -84,30 +89,35 @@ class Subscription:
     def offer(self, events: Sequence[Event]) -> None:
         """Take live events; called by the bus."""
         admits = self._only.admits
-        woken = False
-        for event in events:
-            if not admits(event):
-                continue
-            woken = True
+        admitted = [event for event in events if admits(event)]
+        if not admitted:
+            return
+        if self._push(admitted):
+            self._position = self._live_after = admitted[-1].id
+            return
+        for event in admitted:
             if len(self._ring) < self._capacity:
                 self._ring.append(event)
             else:
                 self._overflow(event)
-        if woken:
-            self._wake()
+        self._wake()
+
+    def _push(self, items: Sequence[Item]) -> bool:
+        waits = self._waiter is not None and not self._waiter.done()
+        return self.push is not None and waits and self.push(items)
 
     def _overflow(self, event: Event) -> None:
         # A reader that is still on its way through storage has missed nothing it needs to be told of.
         if not self._lagging and self._position >= self._live_after:
             self._lagging = True
-            self._checked_retention = False
             self._on_lag()
         self._ring.clear()
         self._live_after = event.id
 
     def beat(self) -> None:
-        self._beat_due = True
-        self._wake()
+        if not self._push([Heartbeat()]):
+            self._beat_due = True
+            self._wake()
 
     def end(self, reason: str) -> None:
         """End the stream after what the reader can still be given without waiting."""
@@ -143,13 +153,10 @@ class Subscription:
 
     async def _read_stored(self) -> list[Item]:
         """Read the next page up to `live_after`, which may move on meanwhile: it only ever grows."""
-        items: list[Item] = []
         through = self._live_after
         page = await self._store.events(self._position, through, _PAGE, self._only)
-        if not self._checked_retention:
-            # Looked at behind the page: what is removed in between is told rather than missed.
-            items += await self._reset_if_pruned()
-            self._checked_retention = True
+        # Looked at behind each page: what is removed in between is told rather than missed.
+        items = await self._reset_if_pruned()
         self._position = page.read_through if page.has_more else max(through, page.read_through)
         return items + list(page.events)
 

@@ -1,21 +1,17 @@
 """A run's journal, written under its claim."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
-from typing import TypeVar
-
-from tenacity import AsyncRetrying, retry_if_exception_type, wait_exponential
 
 from airboss.domain.errors import StorageUnavailableError
 from airboss.domain.events import EventDraft
 from airboss.domain.jobs import Job, Usage
 from airboss.domain.journal import JournalEntry, JournalKey
+from airboss.manager.store_waiting import until_stored
 from airboss.ports.clock import Clock
 from airboss.ports.loop import ClaimLostError
 from airboss.ports.store import Store
-
-T = TypeVar("T")
 
 
 class ClaimJournal:
@@ -33,7 +29,7 @@ class ClaimJournal:
         """Read what earlier runs kept; a first run has nothing to read."""
         journal = cls(store, job, clock)
         if job.claim > 1:
-            entries = await journal._patiently(lambda: store.journal(job.id))
+            entries = await until_stored(lambda: store.journal(job.id), clock)
             journal._entries = {entry.key: entry for entry in entries}
         return journal
 
@@ -51,10 +47,11 @@ class ClaimJournal:
     async def record(self, entry: JournalEntry, drafts: Sequence[EventDraft], usage: Usage) -> None:
         """Keep an answer; a store that is away is waited for, since the answer was paid for."""
         job = self._job
-        kept = await self._patiently(
+        kept = await until_stored(
             lambda: self._store.record(
                 entry, drafts, usage, self._clock.monotonic() - self._began, job_id=job.id, claim=job.claim
-            )
+            ),
+            self._clock,
         )
         if not kept:
             raise ClaimLostError
@@ -62,19 +59,9 @@ class ClaimJournal:
 
     async def forget(self, from_turn: int) -> None:
         self._entries = {key: entry for key, entry in self._entries.items() if key.turn < from_turn}
-        await self._patiently(lambda: self._store.forget(self._job.id, from_turn, claim=self._job.claim))
-
-    async def _patiently(self, work: Callable[[], Awaitable[T]]) -> T:
-        """Do it when the store can: a run does not fail because a disk is full for a while."""
-        retrying = AsyncRetrying(
-            retry=retry_if_exception_type(StorageUnavailableError),
-            wait=wait_exponential(multiplier=0.1, max=5.0),
-            sleep=self._clock.sleep,
+        await until_stored(
+            lambda: self._store.forget(self._job.id, from_turn, claim=self._job.claim), self._clock
         )
-        async for attempt in retrying:
-            with attempt:
-                return await work()
-        raise AssertionError("it retries until it returns or raises")
 
 
 def _retrieve(future: asyncio.Future[bool]) -> None:

@@ -6,14 +6,13 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
-from tenacity import AsyncRetrying, retry_if_exception_type, wait_exponential
-
 from airboss.domain.agents import AgentSpec, OnInterrupt
-from airboss.domain.errors import JobError, JobFailure, StorageUnavailableError
+from airboss.domain.errors import JobError, JobFailure
 from airboss.domain.jobs import Job, Outcome
 from airboss.domain.states import JobState
 from airboss.manager.claim_journal import ClaimJournal
 from airboss.manager.registry import AgentRegistry
+from airboss.manager.store_waiting import until_stored
 from airboss.ports.clock import Clock
 from airboss.ports.log import Log
 from airboss.ports.loop import LoopLoader, Run, RunReport
@@ -60,6 +59,7 @@ class Runner:
         self._clock = clock
         self._log = log
         self._active: dict[str, ActiveRun] = {}
+        self._is_loaded = False
 
     @property
     def active_count(self) -> int:
@@ -82,7 +82,9 @@ class Runner:
         active = self._active[job_id] = ActiveRun(asyncio.get_running_loop().create_future())
         try:
             # Before the claim: what the first job waits for is not running time of its own.
-            await self._load_loop()
+            await self._load_loop(active)
+            if active.stop_reason is StopReason.DRAIN:
+                return None  # not claimed, so there is nothing to hand back
             job = await self._store.start(job_id, self._clock.now_ms())
             if job is None:
                 return None
@@ -103,12 +105,22 @@ class Runner:
             await self._wait(active, active.task, remaining_seconds)
         return self._judge(active, job)
 
-    async def _load_loop(self) -> None:
+    async def _load_loop(self, active: ActiveRun) -> None:
+        """Wait for the loop, but not in a drain: a load takes longer than a drain has beyond its grace."""
+        if self._is_loaded:
+            return
+        loading = asyncio.ensure_future(self._loops.load())
         try:
-            await self._loops.load()
+            first: set[asyncio.Future[Any]] = {loading, active.told}
+            await asyncio.wait(first, return_when=asyncio.FIRST_COMPLETED)
+            if loading.done():
+                loading.result()
+                self._is_loaded = True
         except ImportError as error:
             # The job is claimed all the same, and ended with what is wrong.
             self._log.error("loop.not_loaded", error=error)
+        finally:
+            loading.cancel()
 
     async def _call_loop(self, active: ActiveRun, job: Job, agent: AgentSpec) -> Any:
         loop = await self._loops.load()
@@ -157,20 +169,16 @@ class Runner:
         self, active: ActiveRun, job: Job, outcome: Outcome | None, ran_seconds: float
     ) -> Job | None:
         """Write the end down; a store that is away is waited for, since nobody else may end this job."""
-        retrying = AsyncRetrying(
-            retry=retry_if_exception_type(StorageUnavailableError),
-            wait=wait_exponential(multiplier=0.1, max=5.0),
-            sleep=self._clock.sleep,
-        )
-        async for attempt in retrying:
-            with attempt:
-                try:
-                    return await self._write_end(active, job, outcome, ran_seconds)
-                except (TypeError, ValueError, OverflowError) as error:
-                    # An answer that cannot be kept, like half a character: the job must end all the same.
-                    active.report = RunReport()
-                    return await self._write_end(active, job, self._broken(job, error), ran_seconds)
-        return None
+
+        async def write() -> Job | None:
+            try:
+                return await self._write_end(active, job, outcome, ran_seconds)
+            except (TypeError, ValueError, OverflowError) as error:
+                # An answer that cannot be kept, like half a character: the job must end all the same.
+                active.report = RunReport()
+                return await self._write_end(active, job, self._broken(job, error), ran_seconds)
+
+        return await until_stored(write, self._clock)
 
     async def _hand_back(self, job: Job, ran_seconds: float, now_ms: int) -> Job | None:
         """Give a drained job back as its agent wants it: to be resumed, from scratch, or not at all."""

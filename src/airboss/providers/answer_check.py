@@ -6,6 +6,7 @@ stream must say how it finished.
 """
 
 import json
+from collections import deque
 from collections.abc import Callable
 from typing import Any, Protocol
 
@@ -99,6 +100,12 @@ class AnswerCheck:
         self._fault_of_error: Callable[[Any], ProviderFault] = _told_of_an_error
         self._left_bytes = max_bytes
         self._rest = b""
+        self._events: deque[dict[str, Any] | None] | None = None
+
+    def keep_events(self) -> deque[dict[str, Any] | None]:
+        """Return where each event that passed will be put from now on; None stands for `[DONE]`."""
+        self._events = deque()
+        return self._events
 
     def expect(self, shape: _Shape, fault_of_error: Callable[[Any], ProviderFault]) -> None:
         """Check for the events of another API; told by who asks in it, before it asks."""
@@ -116,9 +123,11 @@ class AnswerCheck:
         self._left_bytes -= len(part)
         if self._left_bytes < 0:
             raise bad_answer("sent more than max_answer_bytes")
-        *lines, self._rest = (self._rest + part).split(b"\n")
+        lines = (self._rest + part).split(b"\n")
+        self._rest = lines.pop()
         for line in lines:
-            self._take_line(line.rstrip(b"\r"))
+            if line:
+                self._take_line(line)
 
     def end(self) -> None:
         """Check that what came is a whole answer."""
@@ -141,6 +150,7 @@ class AnswerCheck:
         if payload == b"[DONE]":
             # Whoever reads stops here, so the end of the body may never be seen.
             self._require_whole()
+            self._keep(None)
             return
         event = _decode(payload)
         if not isinstance(event, dict):
@@ -150,3 +160,8 @@ class AnswerCheck:
         self._shape.take(event)
         if self.finish_reason == "content_filter":
             raise ProviderFault("provider_rejected", "filtered the answer's content", counts=False)
+        self._keep(event)
+
+    def _keep(self, event: dict[str, Any] | None) -> None:
+        if self._events is not None:
+            self._events.append(event)

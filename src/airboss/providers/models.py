@@ -6,7 +6,6 @@ from typing import Protocol
 
 import httpx2
 from agents import Model, OpenAIChatCompletionsModel, OpenAIResponsesModel
-from openai import AsyncOpenAI
 
 from airboss.domain.providers import ProviderApi, ProviderKind
 from airboss.providers.anthropic_native.choice import MESSAGES
@@ -14,6 +13,7 @@ from airboss.providers.anthropic_native.model import AnthropicModel
 from airboss.providers.guarded_model import GuardedModel
 from airboss.providers.offline.model import MODEL_NAME as OFFLINE_MODEL
 from airboss.providers.offline.model import OfflineModel
+from airboss.providers.plain_client import PlainClient
 from airboss.providers.registry import Provider, ProviderRegistry
 
 
@@ -83,10 +83,7 @@ class WireModel:
 
     def _build(self, api_key: str, http_client: httpx2.AsyncClient) -> Model:
         base_url = self._provider.connection.base_url
-        client = AsyncOpenAI(base_url=base_url, api_key=api_key, max_retries=0, http_client=http_client)
-        # It takes them from the environment, for one vendor, and would send them to each.
-        client.organization = client.project = None
-        client._custom_headers = {}  # noqa: SLF001 - there is no other way
+        client = PlainClient(base_url=base_url, api_key=api_key, max_retries=0, http_client=http_client)
         if self._provider.spec.api is ProviderApi.RESPONSES:
             return OpenAIResponsesModel(model=self._name, openai_client=client)
         return OpenAIChatCompletionsModel(model=self._name, openai_client=client)

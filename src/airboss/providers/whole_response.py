@@ -89,10 +89,11 @@ def _usable_item(item: Any) -> Any:
     raise bad_answer("sent output of the wrong shape")
 
 
-def _is_plain(item: BaseModel) -> bool:
+def _is_plain(item: Any) -> bool:
     """Tell quickly whether an item is text and nothing else, in a shape that needs no validation."""
+    kind = type(item)
     return (
-        type(item) is ResponseOutputMessage
+        kind is ResponseOutputMessage
         and item.model_fields_set <= _MESSAGE_FIELDS
         and (item.type, item.role, item.status) == ("message", "assistant", "completed")
         and isinstance(item.id, str)
@@ -101,9 +102,10 @@ def _is_plain(item: BaseModel) -> bool:
     )
 
 
-def _is_plain_part(part: object) -> bool:
+def _is_plain_part(part: Any) -> bool:
+    kind = type(part)
     return (
-        type(part) is ResponseOutputText
+        kind is ResponseOutputText
         and part.model_fields_set <= _TEXT_FIELDS
         and part.type == "output_text"
         and isinstance(part.text, str)

@@ -6,12 +6,13 @@ from collections.abc import Callable
 import structlog
 
 from airboss.config.runtime_config import RuntimeConfig
+from airboss.domain.errors import StorageUnavailableError
 from airboss.engines.embedded import EmbeddedEngine
 from airboss.events.bus import EventBus
 from airboss.manager.janitor import Janitor
 from airboss.manager.manager import AgentManager
 from airboss.ports.clock import Clock
-from airboss.ports.store import Store
+from airboss.ports.store import Store, StoreOpenError
 from airboss.providers.registry import ProviderRegistry
 from airboss.resilience.background import Background
 from airboss.resilience.system_clock import SystemClock
@@ -76,13 +77,22 @@ class Runtime:
         """Open the store, recover, begin to work; when this returns the node can serve."""
         await self.store.open(self.bus.publish)
         self._is_open = True
+        try:
+            await self._recover()
+        except StorageUnavailableError as error:
+            raise StoreOpenError(
+                f"the store {self.config.database or 'in memory'} cannot be recovered: {error}; check its disk,"
+                " or restore it from a backup where it is damaged"
+            ) from error
+        self.is_recovered = True
+        await self._janitor.start()
+        self._heart.start()
+
+    async def _recover(self) -> None:
         self.node_id = await self.store.node_id()
         self.bus.start_after((await self.store.event_bounds()).last)
         await self.lag.start()
         await self.manager.start()
-        self.is_recovered = True
-        await self._janitor.start()
-        self._heart.start()
 
     def begin_drain(self) -> None:
         """Take no new work; readiness turns, callers are told."""
@@ -115,7 +125,7 @@ class Runtime:
     async def _beat(self) -> None:
         while True:
             await self.clock.sleep(self.config.events.heartbeat_seconds)
-            self.bus.heartbeat()
+            await self.bus.heartbeat()
 
     def _gauges(self) -> Gauges:
         names = [agent.name for agent in self.config.agents]

@@ -207,12 +207,12 @@ async def test_a_heartbeat_comes_when_nothing_else_does(bus: EventBus, store: Yi
     subscription = bus.subscribe(store, EVERYTHING, after=None)
     reader = asyncio.ensure_future(read(subscription))
     await asyncio.sleep(0)
-    bus.heartbeat()
+    await bus.heartbeat()
     assert await reader == [Heartbeat()]
     assert await is_waiting(subscription)
     await commit(store)
-    bus.heartbeat()
-    bus.heartbeat()
+    await bus.heartbeat()
+    await bus.heartbeat()
     items = await read(subscription)
     assert (ids(items), items[-1]) == ([1], Heartbeat())
 

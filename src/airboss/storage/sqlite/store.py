@@ -30,7 +30,7 @@ from airboss.ports.store import (
 )
 from airboss.storage.counts import KeptCounts
 from airboss.storage.sqlite import job_writes, journal, reads, retention
-from airboss.storage.sqlite.connections import open_reader, open_writer
+from airboss.storage.sqlite.connections import check_structure, open_reader, open_writer
 from airboss.storage.sqlite.lock import DatabaseLock
 from airboss.storage.sqlite.schema import migrate
 from airboss.storage.sqlite.writer import Operation, Transaction, Writer
@@ -76,6 +76,7 @@ class SqliteStore:
         try:
             connection = open_writer(self._path)
             self._connections.append(connection)
+            check_structure(connection, self._path)
             migrate(connection)
             self._node = _keep_node_id(connection, self._new_node_id)
             self._counts.load(reads.read_counts(connection))

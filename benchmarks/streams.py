@@ -1,0 +1,200 @@
+"""Event streams: deliveries, memory, slow readers, many idle readers.
+
+`python -m benchmarks.streams [--rounds 5] [--only deliveries|idle|slow]`
+"""
+
+import argparse
+import resource
+import socket
+import tempfile
+import time
+from collections.abc import Callable
+from contextlib import ExitStack, closing
+from pathlib import Path
+from typing import Any
+
+from benchmarks.report import Report, median, milliseconds, percentile, spread
+from benchmarks.servers import QUICK, Measured, serving
+from tests.support.raw_http import head
+from tests.support.subscribers import Subscribers, subscribers
+
+SETTINGS: dict[str, Any] = {
+    "agents": {"quick": QUICK},
+    "server": {"max_subscribers_per_caller": 20_000, "max_connections": 20_000},
+    "telemetry": {"log_format": "json"},
+}
+#: What an event of `Publisher` takes on the wire at Airboss; the reference writes frames of that size.
+FRAME_BYTES = 300
+_KEPT_DESCRIPTORS = 500
+
+
+class Publisher:
+    """Makes events one at a time over one connection, without waiting for the answers of their requests."""
+
+    def __init__(self, server: Measured) -> None:
+        self._client = server.client()
+        self._server = server
+        self._paused = False
+        self.sent = 0
+
+    def one(self) -> None:
+        """Make one event: by pausing or resuming an agent, or by the reference's own route."""
+        if self._server.name == "airboss":
+            self._paused = not self._paused
+            action = "pause" if self._paused else "resume"
+            self._client.post(f"/v1/coord/queues/quick/{action}").raise_for_status()
+        else:
+            query = f"events=1&bytes={FRAME_BYTES}"
+            self._client.post(f"/publish?{query}").raise_for_status()
+        self.sent += 1
+
+    def close(self) -> None:
+        self._client.close()
+
+
+def deliver(publisher: Publisher, readers: Subscribers, events: int) -> float:
+    """Return deliveries a second: each event is made when all readers have the one before."""
+    began, goal = time.monotonic(), readers.frames
+    for _ in range(events):
+        publisher.one()
+        goal += len(readers)
+        readers.until(goal)
+    return events * len(readers) / (time.monotonic() - began)
+
+
+def deliveries(report: Report, folder: Path, rounds: int, *, count: int = 1000, events: int = 40) -> None:
+    rates: dict[str, list[float]] = {"airboss": [], "streams": []}
+    cpu: dict[str, list[float]] = {"airboss": [], "streams": []}
+    with ExitStack() as stack:
+        pairs = []
+        for name in rates:
+            server = stack.enter_context(serving(name, folder / name, SETTINGS))
+            readers = stack.enter_context(subscribers(server.url, count))
+            pairs.append((server, stack.enter_context(closing(Publisher(server))), readers))
+        for number in range(rounds):
+            for server, publisher, readers in pairs if number % 2 else reversed(pairs):
+                before = server.cpu_seconds
+                rates[server.name].append(deliver(publisher, readers, events))
+                cpu[server.name].append((server.cpu_seconds - before) / (events * count) * 1e6)
+    ratios = [ours / theirs for ours, theirs in zip(rates["airboss"], rates["streams"], strict=True)]
+    ours, theirs = median(rates["airboss"]), median(rates["streams"])
+    report.add(f"deliveries/s, {count} subscribers", f"{ours:.0f} against {theirs:.0f}")
+    report.add("deliveries/s, ratio", spread(ratios), "≥ 1.5", kept=median(ratios) >= 1.5)
+    report.add(
+        "CPU for a delivery", f"{median(cpu['airboss']):.1f} µs against {median(cpu['streams']):.1f} µs"
+    )
+
+
+def idle(
+    report: Report, folder: Path, rounds: int, *, wanted: int = 10_000, heartbeat_seconds: float = 5
+) -> None:
+    """Memory of idle readers, and how quickly the server answers beside them, heartbeats included."""
+    count = min(wanted, resource.getrlimit(resource.RLIMIT_NOFILE)[1] - _KEPT_DESCRIPTORS)
+    settings = SETTINGS | {"events": {"heartbeat_seconds": heartbeat_seconds}}
+    with ExitStack() as stack:
+        server = stack.enter_context(serving("airboss", folder / "idle", settings))
+        client = stack.enter_context(server.client())
+        client.get("/health/ready").raise_for_status()
+        readers = stack.enter_context(subscribers(server.url, 200))
+        before = server.resident_bytes
+        while len(readers) < count:
+            readers.open(min(200, count - len(readers)))
+            readers.read()
+        each = (server.resident_bytes - before) / (count - 200)
+        report.add(
+            f"memory of one of {count} idle subscribers",
+            f"{each / 1024:.1f} KB",
+            "≤ 32 KB",
+            kept=each <= 32 * 1024,
+        )
+        seconds = _ready_seconds(client.get, readers, 2.5 * heartbeat_seconds)
+        p99 = percentile(seconds, 0.99)
+        report.add(
+            f"ready beside them, p99 of {len(seconds)} (greatest {milliseconds(max(seconds))})",
+            milliseconds(p99),
+            "≤ 100 ms",
+            kept=p99 <= 0.1,
+        )
+        used, began = server.cpu_seconds, time.monotonic()
+        _read_for(readers, 2 * heartbeat_seconds)
+        share = (server.cpu_seconds - used) / (time.monotonic() - began)
+        report.add(f"CPU beside them, a heartbeat each {heartbeat_seconds:g} s", f"{share:.1%}")
+
+
+def _ready_seconds(get: Callable[[str], Any], readers: Subscribers, for_seconds: float) -> list[float]:
+    seconds = []
+    end = time.monotonic() + for_seconds
+    while time.monotonic() < end:
+        began = time.monotonic()
+        assert get("/health/ready").status_code == 200
+        seconds.append(time.monotonic() - began)
+        _read_for(readers, 0.02)
+    return seconds
+
+
+def _read_for(readers: Subscribers, seconds: float) -> None:
+    end = time.monotonic() + seconds
+    while (left := end - time.monotonic()) > 0:
+        readers.read(left)
+
+
+def slow(report: Report, folder: Path, rounds: int, *, count: int = 50, events: int = 1500) -> None:
+    """One reader that takes nothing: what it costs the server and the others."""
+    with ExitStack() as stack:
+        server = stack.enter_context(serving("airboss", folder / "slow", SETTINGS))
+        readers = stack.enter_context(subscribers(server.url, count))
+        publisher = stack.enter_context(closing(Publisher(server)))
+        latencies(publisher, readers, events)
+        alone, beside, grown = [], [], []
+        for _ in range(rounds):
+            alone.append(percentile(latencies(publisher, readers, events), 0.99))
+            before = server.resident_bytes
+            with socket.socket() as stalled:
+                stalled.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+                stalled.connect(readers.address)
+                stalled.sendall(head("GET", "/v1/events?after=0", server.url))
+                beside.append(percentile(latencies(publisher, readers, events), 0.99))
+                grown.append((server.resident_bytes - before) / 1024 / 1024)
+    ratios = [with_it / without for with_it, without in zip(beside, alone, strict=True)]
+    report.add(
+        "the others' p99 beside a reader that takes nothing",
+        f"{milliseconds(median(beside))} against {milliseconds(median(alone))}",
+    )
+    report.add("their ratio", spread(ratios), "≤ 1.2", kept=median(ratios) <= 1.2)
+    report.add("memory that it took", f"{max(grown):.1f} MB at most", "≤ 20 MB", kept=max(grown) <= 20)
+
+
+def latencies(publisher: Publisher, readers: Subscribers, events: int) -> list[float]:
+    """Return how long each delivery took, from the request that made its event."""
+    seconds: list[float] = []
+    for _ in range(events):
+        goal = readers.frames + len(readers)
+        readers.arrivals = []
+        began = time.monotonic()
+        publisher.one()
+        readers.until(goal)
+        seconds += [arrived - began for arrived in readers.arrivals]
+    readers.arrivals = None
+    return seconds
+
+
+PARTS = {"deliveries": deliveries, "idle": idle, "slow": slow}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--only", choices=sorted(PARTS), default=None)
+    arguments = parser.parse_args()
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    report = Report("Event streams")
+    with tempfile.TemporaryDirectory() as folder:
+        for name, part in PARTS.items():
+            if arguments.only in (None, name):
+                part(report, Path(folder), arguments.rounds)
+    report.print()
+
+
+if __name__ == "__main__":
+    main()
