@@ -10,7 +10,8 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check -q
 COMPILE := $(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes \
   --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock"
 
-.PHONY: help setup setup-dev demo serve test check format lint types imports lock docs-reference clean
+.PHONY: help setup setup-dev demo serve test check format lint types imports chaos chaos-drain bench \
+  providers-table lock docs-reference clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort | awk -F'\t' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -60,6 +61,20 @@ types: setup-dev ## Check types, strictly
 
 imports: setup-dev ## Check the layers
 	@$(BIN)/lint-imports
+
+chaos: setup-dev ## Kill a server 50 times under 2,000 jobs and count what was lost (minutes)
+	@$(BIN)/python -m benchmarks.chaos
+
+chaos-drain: setup-dev ## Drain a server 20 times under 300 jobs (minutes)
+	@$(BIN)/python -m benchmarks.chaos --signal SIGTERM --jobs 300 --kills 20
+
+bench: setup-dev ## Run the benchmarks, side by side with their references (minutes)
+	@$(BIN)/python -m benchmarks.spawns
+	@$(BIN)/python -m benchmarks.streams
+	@$(BIN)/python -m benchmarks.provider_overhead
+
+providers-table: setup-dev ## Try every fault of a provider and write the table in docs/providers.md
+	@$(BIN)/python -m tests.support.provider_table
 
 lock: setup-dev ## Pin the dependencies again, with hashes
 	@$(COMPILE) pyproject.toml --group build -o requirements/runtime.txt

@@ -85,7 +85,7 @@ def test_jobs_that_are_cancelled_or_time_out_leave_no_descriptor_and_no_permit(
             spawn("text")
         until(lambda: not left(), "the first jobs ended")
         before = _descriptors(server)
-        for number in range(60):
+        for number in range(30):
             spawn("hang-middle", timeout_seconds=0.05)
             spawn("hang-first", timeout_seconds=0.05)
             job = spawn("hang-first")

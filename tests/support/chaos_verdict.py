@@ -29,6 +29,7 @@ Place = tuple[str, int, int | None]
 class Promise:
     """Figures that must be 0."""
 
+    never_spawned: int
     lost: int
     stuck: int
     doubled: int
@@ -124,6 +125,7 @@ class Verdict:
         logged = [frame.id for frame in self._events]
         finals = Counter(_job_id(frame) for frame in self._events if frame.event in FINAL_EVENTS)
         return Promise(
+            never_spawned=run.plan.jobs - len(run.wishes),
             lost=len(acknowledged - jobs.keys()) + len(run.not_found),
             stuck=sum(job["state"] not in FINAL_STATES for job in jobs.values()),
             doubled=self._doubled(),
