@@ -84,4 +84,4 @@ docs-reference: setup-dev ## Write the reference pages anew from the code
 	@$(BIN)/python docs/generate.py
 
 clean: ## Remove what setup and the tests made
-	@rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	@rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .peers

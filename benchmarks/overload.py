@@ -19,7 +19,7 @@ from tests.support.load_generator import Plan, generate, start
 
 SLOTS = 16
 #: How long a job takes: with the slots it makes what the server can do, and ten times that the load.
-JOB_SECONDS = 0.2
+JOB_SECONDS = 0.4
 CAN_DO = SLOTS / JOB_SECONDS
 DEADLINE_SECONDS = 180.0
 SETTINGS: dict[str, Any] = {

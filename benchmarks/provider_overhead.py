@@ -62,7 +62,7 @@ class CannedTransport(httpx2.AsyncBaseTransport):
         whole = wire_answer(api, pieces=[f"word {number:02d} " for number in range(CHUNKS - 2)])
         self._chunks = (whole.opening, *whole.words, whole.closing + whole.done)
 
-    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:  # noqa: ARG002
+    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
         headers = {"content-type": "text/event-stream"}
         return httpx2.Response(200, headers=headers, stream=Canned(self._chunks))
 
@@ -70,7 +70,7 @@ class CannedTransport(httpx2.AsyncBaseTransport):
 class Discarded:
     """A journal that keeps nothing: writing is not the call path's."""
 
-    def recall(self, key: JournalKey) -> JournalEntry | None:  # noqa: ARG002
+    def recall(self, key: JournalKey) -> JournalEntry | None:
         return None
 
     async def record(self, entry: JournalEntry, drafts: Sequence[EventDraft], usage: Usage) -> None:
