@@ -28,9 +28,9 @@ def test_a_poison_job_ends_at_max_attempts_and_the_others_go_on(folder: Path) ->
         for number in range(_MAX_ATTEMPTS):
             with running_server(folder, settings) as server, server.client() as client:
                 if number == 0:
-                    others += [spawn(client, "chaos", script(f"before{n}", "w", 200)) for n in range(8)]
+                    others += [spawn(client, "chaos", script(f"before{n}", "w", 80)) for n in range(4)]
                     poison = spawn(client, "chaos", script("poison", "x"))
-                    others += [spawn(client, "chaos", script(f"after{n}", "w", 200)) for n in range(24)]
+                    others += [spawn(client, "chaos", script(f"after{n}", "w", 80)) for n in range(20)]
                 assert struck.wait(_DEADLINE_SECONDS), "the poison was not taken"
                 struck.clear()
                 server.kill()
