@@ -16,8 +16,8 @@ from typing import Any
 from benchmarks.report import Report, median, milliseconds, percentile, spread
 from benchmarks.servers import QUICK, Measured, serving
 from tests.support.load_generator import Plan, generate
-from tests.support.raw_http import head
-from tests.support.subscribers import Subscribers, subscribers
+from tests.support.raw_http import head, read_answer
+from tests.support.subscribers import Subscribers, address_of, subscribers
 
 SETTINGS: dict[str, Any] = {
     "agents": {"quick": QUICK, "idle": QUICK},
@@ -31,27 +31,28 @@ _KEPT_DESCRIPTORS = 500
 
 
 class Publisher:
-    """Makes events one at a time over one connection, without waiting for the answers of their requests."""
+    """Makes events over a connection of its own; readers can read before its request is answered."""
 
     def __init__(self, server: Measured) -> None:
-        self._client = server.client()
         self._server = server
         self._paused = False
-        self.sent = 0
+        self._sock = socket.create_connection(address_of(server.url), timeout=60)
 
     def one(self) -> None:
         """Make one event: by pausing or resuming an agent, or by the reference's own route."""
         if self._server.name == "airboss":
             self._paused = not self._paused
-            action = "pause" if self._paused else "resume"
-            self._client.post(f"/v1/coord/queues/quick/{action}").raise_for_status()
+            path = f"/v1/coord/queues/quick/{'pause' if self._paused else 'resume'}"
         else:
-            query = f"events=1&bytes={FRAME_BYTES}"
-            self._client.post(f"/publish?{query}").raise_for_status()
-        self.sent += 1
+            path = f"/publish?events=1&bytes={FRAME_BYTES}"
+        self._sock.sendall(head("POST", path, self._server.url, "Content-Length: 0"))
+
+    def answered(self) -> None:
+        answer = read_answer(self._sock, "POST")
+        assert answer.status == 200, answer
 
     def close(self) -> None:
-        self._client.close()
+        self._sock.close()
 
 
 def deliver(publisher: Publisher, readers: Subscribers, events: int) -> float:
@@ -61,6 +62,7 @@ def deliver(publisher: Publisher, readers: Subscribers, events: int) -> float:
         publisher.one()
         goal += len(readers)
         readers.until(goal)
+        publisher.answered()
     return events * len(readers) / (time.monotonic() - began)
 
 
@@ -202,6 +204,7 @@ def latencies(publisher: Publisher, readers: Subscribers, events: int) -> list[f
         began = time.monotonic()
         publisher.one()
         readers.until(goal)
+        publisher.answered()
         seconds += [arrived - began for arrived in readers.arrivals]
     readers.arrivals = None
     return seconds

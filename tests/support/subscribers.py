@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from urllib.parse import urlsplit
 
+from tests.support.raw_http import head
+
 DEADLINE_SECONDS = 60.0
 _FIRST = b"retry: 3000\n\n"
 #: A frame ends with an empty line; chunked framing has none of its own between `\n`.
@@ -20,11 +22,8 @@ class Subscribers:
     """Open streams of `path`; counts the frames that reach each, heartbeats left out."""
 
     def __init__(self, url: str, path: str = "/v1/events") -> None:
-        parts = urlsplit(url)
-        self.address = (parts.hostname or "", parts.port or 80)
-        self._request = (
-            f"GET {path} HTTP/1.1\r\nHost: {parts.netloc}\r\nAccept: text/event-stream\r\n\r\n".encode()
-        )
+        self.address = address_of(url)
+        self._request = head("GET", path, url, "Accept: text/event-stream")
         self._poll = select.epoll()
         self._sockets: dict[int, socket.socket] = {}
         self._thread: threading.Thread | None = None
@@ -105,6 +104,11 @@ class Subscribers:
             sock.close()
         self._sockets.clear()
         self._poll.close()
+
+
+def address_of(url: str) -> tuple[str, int]:
+    parts = urlsplit(url)
+    return parts.hostname or "", parts.port or 80
 
 
 def _frames(data: bytes) -> int:
