@@ -210,6 +210,36 @@ async def test_the_breaker_opens_probes_as_configured_and_closes_by_itself(provi
         ]
 
 
+async def test_a_probe_is_one_call_where_it_fails_again(provider: FaultyProvider) -> None:
+    clock = FakeClock()
+    provider.plan("m", status(503))
+    breaker = replace(BREAKER, minimum_calls=1)
+    retry = replace(RETRY, base_seconds=0)
+    async with call_bench(
+        provider_spec(provider.base_url, breaker=breaker, retry=retry), clock=clock
+    ) as bench:
+        assert (await bench.run("m")).code == "provider_unavailable"
+        assert provider.calls("m") == retry.max_attempts
+        clock.advance(breaker.open_seconds)
+        assert (await bench.run("m")).code == "provider_unavailable"
+        assert provider.calls("m") == retry.max_attempts + 1
+        assert bench.provider.path.breakers["m"].state is BreakerState.OPEN
+
+
+@in_both_apis
+@pytest.mark.parametrize("step", [hang, after_words(2, hang)])
+async def test_a_call_that_is_cancelled_is_counted_once(
+    provider: FaultyProvider, api: ProviderApi, step: Any
+) -> None:
+    provider.plan("m", step)
+    async with call_bench(provider_spec(provider.base_url, api=api)) as bench:
+        running = bench.start("m")
+        await asyncio.to_thread(provider.wait_called, "m", 1)
+        running.cancel()
+        await asyncio.wait([running])
+        assert bench.watch.outcomes == {"cancelled": 1}
+
+
 async def first_done(tasks: list[Any], count: int) -> list[Any]:
     done: set[Any] = set()
     async with asyncio.timeout(DEADLINE_SECONDS):

@@ -1,10 +1,13 @@
 """The one way a call takes to a provider: limits(breaker(deadline(retry(attempt))))."""
 
 import random
+from asyncio import CancelledError
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing, suppress
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
+
+from tenacity import AsyncRetrying, RetryCallState, retry_if_exception
 
 from airboss.domain.errors import JobFailure
 from airboss.domain.providers import ProviderSpec
@@ -41,10 +44,10 @@ class _Call:
     """One logical call with its retries."""
 
     model: str
+    is_probe: bool
     began: float
     deadline: float
     attempts: int = 0
-    fault: ProviderFault | None = None
 
 
 @dataclass(slots=True)
@@ -87,7 +90,7 @@ class CallPath:
             try:
                 with breaker.permit() as permit:
                     began = self._clock.monotonic()
-                    call = _Call(model, began, began + self.spec.timeouts.total_seconds)
+                    call = _Call(model, permit.is_probe, began, began + self.spec.timeouts.total_seconds)
                     self._budget.record_call()
                     try:
                         async with aclosing(self._answer(call, ask, reading)) as events:
@@ -124,6 +127,9 @@ class CallPath:
         except ProviderFault as fault:
             self._ended(opened.attempt, fault.code)
             raise
+        except (CancelledError, GeneratorExit):
+            self._ended(opened.attempt, "cancelled")
+            raise
         finally:
             await self._close(opened)
 
@@ -134,15 +140,23 @@ class CallPath:
                 pass
 
     async def _open_with_retries(self, call: _Call, ask: Ask[E], reading: Reading[E]) -> _Opened[E]:
-        # A loop of our own: tenacity's object and its hooks cost more than all of the first attempt.
-        while True:
-            try:
-                return await self._open(call, ask, reading)
-            except ProviderFault as fault:
-                if not self._may_retry(call, fault):
-                    raise
-                wait_seconds = self._seconds_before(call, fault)
-            await self._clock.sleep(wait_seconds)
+        try:
+            return await self._open(call, ask, reading)
+        except ProviderFault as fault:
+            failed = [fault]
+
+        async def again() -> _Opened[E]:
+            if failed:
+                raise failed.pop()
+            return await self._open(call, ask, reading)
+
+        # Only what failed pays for tenacity: setting it up costs more than the rest of the path (ADR 33).
+        return await AsyncRetrying(
+            retry=retry_if_exception(lambda error: self._may_retry(call, error)),
+            wait=lambda state: self._seconds_before(call, state),
+            sleep=self._clock.sleep,
+            reraise=True,
+        )(again)
 
     async def _open(self, call: _Call, ask: Ask[E], reading: Reading[E]) -> _Opened[E]:
         """Make one attempt and wait for its first output: until then it can be made again."""
@@ -161,7 +175,9 @@ class CallPath:
             self._ended(attempt, fault.code)
             await self._close(opened)
             raise
-        except BaseException:
+        except BaseException as error:
+            if isinstance(error, CancelledError):
+                self._ended(attempt, "cancelled")
             await self._close(opened)
             raise
         finally:
@@ -191,9 +207,9 @@ class CallPath:
                 raise
             raise fault from None
 
-    def _may_retry(self, call: _Call, error: ProviderFault) -> bool:
+    def _may_retry(self, call: _Call, error: BaseException) -> bool:
         """Spend a retry where it is safe, in time and in budget."""
-        if not error.is_retryable:
+        if not isinstance(error, ProviderFault) or not error.is_retryable:
             return False
         if error.code == "provider_rate_limited":
             self._watch.on_throttled(self.spec.name, call.model)
@@ -202,11 +218,15 @@ class CallPath:
             if error.retry_after_seconds is not None:
                 error.code = "provider_rate_limited"
             return False
+        if call.is_probe and error.counts:
+            # The breaker asked whether the provider is back, and has its answer.
+            return False
         return call.attempts < self.spec.retry.max_attempts and self._budget.try_spend()
 
-    def _seconds_before(self, call: _Call, error: ProviderFault) -> float:
-        left_seconds = call.deadline - self._clock.monotonic()
-        return self._wait.seconds(call.attempts, error.retry_after_seconds, left_seconds)
+    def _seconds_before(self, call: _Call, state: RetryCallState) -> float:
+        error = state.outcome.exception() if state.outcome else None
+        asked_seconds = error.retry_after_seconds if isinstance(error, ProviderFault) else None
+        return self._wait.seconds(call.attempts, asked_seconds, call.deadline - self._clock.monotonic())
 
     async def _close(self, opened: _Opened[Any]) -> None:
         """Close what is open of an attempt, whoever is cancelled meanwhile."""

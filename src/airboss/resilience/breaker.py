@@ -56,10 +56,11 @@ class _Told(NamedTuple):
 class Permit:
     """Leave for one logical call: the first thing told of it counts, leaving the block untold ignores it."""
 
-    __slots__ = ("_tell",)
+    __slots__ = ("_tell", "is_probe")
 
-    def __init__(self, tell: Callable[[_Told | None], None]) -> None:
+    def __init__(self, tell: Callable[[_Told | None], None], *, is_probe: bool = False) -> None:
         self._tell: Callable[[_Told | None], None] | None = tell
+        self.is_probe = is_probe
 
     def succeed(self, seconds: float) -> None:
         self._settle(_Told(failed=False, seconds=seconds))
@@ -125,9 +126,10 @@ class Breaker:
             self._change(BreakerState.HALF_OPEN)
         if wait_seconds := self._retry_after_seconds():
             raise BreakerOpenError(wait_seconds)
-        if self._state is BreakerState.HALF_OPEN:
+        is_probe = self._state is BreakerState.HALF_OPEN
+        if is_probe:
             self._probes_out += 1
-        return Permit(partial(self._settle, self._generation))
+        return Permit(partial(self._settle, self._generation), is_probe=is_probe)
 
     def snapshot(self) -> BreakerSnapshot:
         window = self._window

@@ -59,7 +59,7 @@ class Metrics:
         )
         self._provider_calls = self._counter(
             "airboss_provider_calls",
-            "HTTP calls to providers: ok, or the code they failed with.",
+            "HTTP calls to providers: ok, cancelled, or the code they failed with.",
             "provider",
             "outcome",
         )
