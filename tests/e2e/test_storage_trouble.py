@@ -1,5 +1,6 @@
 """A disk that is full, gone or slow: no false 202, ready says no, live says yes, and it recovers by itself."""
 
+import signal
 import sqlite3
 import threading
 import time
@@ -90,8 +91,8 @@ def _start_work(client: httpx2.Client, provider: ChaosProvider) -> dict[str, Any
     return job
 
 
-def test_a_full_disk(folder: Path, tmp_path: Path, provider: ChaosProvider) -> None:
-    with small_disk(tmp_path / "disk", mebibytes=6) as disk:
+def test_a_full_disk(folder: Path, provider: ChaosProvider) -> None:
+    with small_disk(mebibytes=6) as disk:
         settings = _settings(provider, disk)
         with running_server(folder, settings) as server, server.client() as client:
             held = _start_work(client, provider)
@@ -135,8 +136,8 @@ def _starts_or_says_why(folder: Path, settings: dict[str, Any]) -> None:
         assert "airboss.db" in line
 
 
-def test_a_disk_that_turns_read_only(folder: Path, tmp_path: Path, provider: ChaosProvider) -> None:
-    with block_disk(tmp_path / "disk") as disk:
+def test_a_disk_that_turns_read_only(folder: Path, provider: ChaosProvider) -> None:
+    with block_disk() as disk:
         settings = _settings(provider, disk.folder)
         with running_server(folder, settings) as server, server.client() as client:
             held = _start_work(client, provider)
@@ -156,9 +157,9 @@ def test_a_disk_that_turns_read_only(folder: Path, tmp_path: Path, provider: Cha
             assert not [marker for marker in _markers(client) if marker.startswith("after")]
 
 
-def test_a_disk_that_hangs(folder: Path, tmp_path: Path, provider: ChaosProvider) -> None:
+def test_a_disk_that_hangs(folder: Path, provider: ChaosProvider) -> None:
     with (
-        block_disk(tmp_path / "disk") as disk,
+        block_disk() as disk,
         running_server(folder, _settings(provider, disk.folder)) as server,
         server.client() as client,
         ThreadPoolExecutor(4) as pool,
@@ -178,6 +179,22 @@ def test_a_disk_that_hangs(folder: Path, tmp_path: Path, provider: ChaosProvider
         provider.let_go()
         for job in (held, *(answer.json() for answer in answers)):
             assert ended(client, job["id"])["state"] == "completed"
+
+
+def test_a_drain_on_a_disk_that_hangs(folder: Path, provider: ChaosProvider) -> None:
+    with block_disk() as disk:
+        settings = _settings(provider, disk.folder)
+        settings["server"]["shutdown_grace_seconds"] = 1
+        with running_server(folder, settings) as server, server.client() as client:
+            held = _start_work(client, provider)
+            with disk.frozen():
+                server.process.send_signal(signal.SIGTERM)
+                provider.wait_gone("held")
+                assert server.process.poll() is None, "gone before the job is handed back on disk"
+            assert server.wait() == 0
+        provider.let_go()
+        with running_server(folder, settings) as server, server.client() as client:
+            assert ended(client, held["id"])["state"] == "completed"
 
 
 def _spawn_alone(server: ServerProcess, marker: str) -> httpx2.Response:

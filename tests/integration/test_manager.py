@@ -799,6 +799,32 @@ async def test_a_job_that_kills_its_worker_cannot_loop(store: HeldStore) -> None
         assert loop.started == []
 
 
+async def test_a_last_chance_that_breaks_its_worker_lets_the_next_have_its_own(
+    store: HeldStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with running_node(store, HeldLoop()) as node:
+        await node.manager.pause("alpha")
+        jobs = [await node.spawn(), await node.spawn()]
+    for _ in range(2):
+        async with running_node(store, HeldLoop()) as node:
+            for job in jobs:
+                await store.start(job.id, node.clock.now_ms())
+    start = store.start
+
+    async def break_the_first(job_id: str, now_ms: int) -> Job | None:
+        if job_id == jobs[0].id:
+            raise RuntimeError("nobody expected this")
+        return await start(job_id, now_ms)
+
+    monkeypatch.setattr(store, "start", break_the_first)
+    async with running_node(store, ScriptedLoop()) as node:
+        views = [await node.manager.get(job.id, ADMIN) for job in jobs]
+        assert [view.queue_position for view in views] == [1, None]
+        await node.manager.resume("alpha")
+        assert (await node.ended(jobs[1].id)).state is JobState.COMPLETED
+        assert node.log.errors == ["worker.broke"]
+
+
 async def test_jobs_for_later_are_remembered_over_a_restart(store: HeldStore, loop: HeldLoop) -> None:
     clock = FakeClock()
     async with running_node(store, loop, clock=clock) as node:

@@ -24,6 +24,8 @@ _PLANS = ("w", "f", "2", "wf", "2w", "f2", "w2f")
 _SPAWNERS = 4
 _PAUSE_SECONDS = 0.02
 _DEADLINE_SECONDS = 60.0
+#: Until enough calls were made for the next kill: that takes long on a machine that has other work.
+_WORK_SECONDS = 300.0
 #: What a job may take beside others on a machine that has other work, when the last kill was made.
 _SECONDS_PER_JOB = 0.2
 #: What a client of a server that was killed meets.
@@ -203,7 +205,7 @@ class ChaosRun:
                 # What is stuck, or was never spawned for it, is counted and not waited for.
                 wait(spawning, seconds)
                 with suppress(AssertionError):
-                    until(self._nothing_lives, "the end of every job", _DEADLINE_SECONDS)
+                    until(self._nothing_lives, "the end of every job", seconds)
             finally:
                 self._wanted.clear()
                 self.server.over.set()
@@ -221,7 +223,7 @@ class ChaosRun:
             return
         calls = 3 * self.plan.jobs / (self.plan.kills + 1) * self._random.uniform(0.2, 1.4)
         target = len(self.provider.calls) + round(calls)
-        until(lambda: len(self.provider.calls) >= target or self._is_idle(), "work", _DEADLINE_SECONDS)
+        until(lambda: len(self.provider.calls) >= target or self._is_idle(), "work", _WORK_SECONDS)
         self.server.over.wait(self._random.uniform(0, 0.05))
 
     def _is_idle(self) -> bool:

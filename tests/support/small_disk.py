@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -21,11 +22,16 @@ def _need_root() -> None:
         pytest.skip("NOT SHOWN HERE: only root can mount the disk that this test fills or breaks")
 
 
+def _mount_point() -> Path:
+    """Make a folder outside of pytest's: a mount that a killed run leaves must not trip the next one."""
+    return Path(tempfile.mkdtemp(prefix="airboss-disk-"))
+
+
 @contextmanager
-def small_disk(folder: Path, mebibytes: int) -> Iterator[Path]:
+def small_disk(mebibytes: int) -> Iterator[Path]:
     """Mount a disk in memory of so many MiB."""
     _need_root()
-    folder.mkdir(parents=True)
+    folder = _mount_point()
     try:
         _run("mount", "-t", "tmpfs", "-o", f"size={mebibytes}m,mode=700", "tmpfs", str(folder))
     except (OSError, subprocess.CalledProcessError) as error:
@@ -34,6 +40,7 @@ def small_disk(folder: Path, mebibytes: int) -> Iterator[Path]:
         yield folder
     finally:
         _run("umount", "--lazy", str(folder))
+        folder.rmdir()
 
 
 @contextmanager
@@ -81,10 +88,10 @@ class BlockDisk:
 
 
 @contextmanager
-def block_disk(folder: Path) -> Iterator[BlockDisk]:
+def block_disk() -> Iterator[BlockDisk]:
     """Make and mount a disk of 16 MiB with a file system that can be frozen and aborted."""
     _need_root()
-    folder.mkdir(parents=True)
+    folder = _mount_point()
     disk = BlockDisk(folder.with_suffix(".img"), folder)
     try:
         with disk.image.open("wb") as file:
@@ -97,3 +104,5 @@ def block_disk(folder: Path) -> Iterator[BlockDisk]:
         yield disk
     finally:
         disk.unmount()
+        folder.rmdir()
+        disk.image.unlink()

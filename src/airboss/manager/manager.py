@@ -389,7 +389,14 @@ class AgentManager:
 
     async def _run_entry(self, entry: QueueEntry) -> None:
         self._departures.record()
-        job = await self._runner.run(entry.job_id)
+        try:
+            job = await self._runner.run(entry.job_id)
+        except StorageUnavailableError:
+            raise  # it is rung for again, and keeps its chance
+        except Exception:
+            # Whatever broke this worker, the next in line must not wait for ever.
+            self._give_next_chance(entry.agent, entry.job_id)
+            raise
         # Not before the claim: while the store is away the job still waits, and may wait too long.
         self._disarm(entry.job_id)
         self._give_next_chance(entry.agent, entry.job_id)

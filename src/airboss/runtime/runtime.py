@@ -1,7 +1,9 @@
 """A running Airboss without its HTTP side."""
 
+import asyncio
 import secrets
 from collections.abc import Callable
+from contextlib import suppress
 
 import structlog
 
@@ -24,6 +26,9 @@ from airboss.storage.sqlite.store import SqliteStore
 from airboss.telemetry.event_log import EventLog
 from airboss.telemetry.loop_lag import LoopLag
 from airboss.telemetry.metrics import Gauges, Metrics
+
+#: How long the news that the node leaves may keep the drain waiting.
+_TELL_SECONDS = 0.5
 
 
 class Runtime:
@@ -101,7 +106,10 @@ class Runtime:
     async def drain(self, grace_seconds: float) -> None:
         """End streams, let jobs end within the grace and hand the rest back."""
         self.begin_drain()
-        await self.manager.duty.tell_leaving()
+        # A store that hangs must not hold up what ends the work.
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_TELL_SECONDS):
+                await self.manager.duty.tell_leaving()
         self.bus.drain("draining")
         await self.manager.drain(grace_seconds)
         await self.manager.duty.leave()
