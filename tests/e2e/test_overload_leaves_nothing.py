@@ -56,7 +56,7 @@ async def test_a_thousand_jobs_with_cancels_leave_no_task_and_no_slot(tmp_path: 
         assert set(states) == {"completed", "failed", "cancelled"}
         assert (loop.running, node.engine.depth(), dict(node.engine.running())) == (0, 0, {})
         assert node.manager.running_count == 0
-        assert loop.most_running == SLOTS
+        assert 1 < loop.most_running <= SLOTS
         assert {count.state.value for count in store.counts()} == set(states)
         # A worker is between two jobs for a turn or two after the last one ended.
         async with asyncio.timeout(10):
