@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from tests.support.documents import PAGES, ROOT, anchors, links, name_of
+from tests.support.provider_table import PAGE, missing_rows
 
 NAMED_TEST = re.compile(r"`(tests/[\w/]+\.py)::(\w+)`")
 
@@ -22,6 +23,10 @@ def test_the_generated_pages_are_current() -> None:
         [sys.executable, "docs/generate.py", "--check"], cwd=ROOT, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, f"run `.venv/bin/python docs/generate.py`\n{done.stdout}{done.stderr}"
+
+
+def test_the_table_of_provider_faults_has_a_row_for_each() -> None:
+    assert missing_rows(PAGE.read_text()) == [], "run `make providers-table`"
 
 
 @pytest.mark.parametrize("page", linked_pages(), ids=name_of)
