@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.support.clock import DEADLINE_SECONDS, FakeClock
+from tests.support.clock import DEADLINE_SECONDS, START_MS, FakeClock
 from tests.support.jobs import delta, new_agent
 from tests.support.loops import HeldLoop, ScriptedLoop
 from tests.support.nodes import ADMIN, CALLER, Node, running_node
@@ -15,13 +15,15 @@ from tests.support.stores import ADAPTERS, HeldStore, kept_counts, make_store, r
 
 from airboss.domain.agents import AgentSpec
 from airboss.domain.errors import AirbossError, JobFailure, StorageUnavailableError
+from airboss.domain.event_types import EventType
 from airboss.domain.events import EventDraft
 from airboss.domain.jobs import AnsweredBy, Job, Usage
+from airboss.domain.journal import EntryKind, JournalEntry, JournalKey
 from airboss.domain.principals import Principal, Role
 from airboss.domain.states import JobState
 from airboss.manager.requests import SpawnRequest
 from airboss.ports.engine import QueueEntry
-from airboss.ports.loop import AgentLoop, Run
+from airboss.ports.loop import AgentLoop, ClaimLostError, Run
 from airboss.ports.store import Idempotency, JobQuery
 from airboss.storage.memory import MemoryStore
 
@@ -322,6 +324,31 @@ async def test_a_run_that_will_not_stop_does_not_hold_its_job_and_slot(
         other = await node.spawn()
         assert (await node.ended(other.id)).state is JobState.COMPLETED
         assert (await node.get(job.id)).state is JobState.CANCELLED
+
+
+async def test_late_writes_are_refused_and_counted(store: HeldStore) -> None:
+    lost: list[type[BaseException]] = []
+
+    async def work(run: Run) -> object:
+        # Another node has taken the job meanwhile, as after a long pause of this process.
+        await store.interrupt(run.job.id, run.job.claim, "worker_lost", 0.0, START_MS)
+        run.journal.emit([EventDraft(EventType.JOB_PROGRESSED, START_MS, {"message": "late"})])
+        try:
+            await run.journal.record(
+                JournalEntry(JournalKey(EntryKind.MODEL, 1), "hash", "{}"), [], Usage(requests=1)
+            )
+        except ClaimLostError as error:
+            lost.append(type(error))
+        return "late"
+
+    async with running_node(store, ScriptedLoop(work), slots=1) as node:
+        job = await node.spawn()
+        await node.recorder.seen("job.interrupted", job.id)
+        await node.manager.stop()
+        assert (lost, node.manager.late_writes_total) == ([ClaimLostError], 3)
+        left = await node.get(job.id)
+        assert (left.state, left.output, left.usage) == (JobState.PENDING, None, Usage())
+        assert "job.progressed" not in node.recorder.types(job.id)
 
 
 async def test_a_second_ring_for_a_running_job_does_not_hide_it(store: HeldStore, loop: HeldLoop) -> None:

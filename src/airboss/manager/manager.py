@@ -328,6 +328,11 @@ class AgentManager:
         return self._runner.active_count
 
     @property
+    def late_writes_total(self) -> int:
+        """How many writes were refused because their run had lost its job."""
+        return self._runner.late_writes.total
+
+    @property
     def slots(self) -> int:
         return self._workers.size
 

@@ -11,6 +11,7 @@ from airboss.domain.errors import JobError, JobFailure
 from airboss.domain.jobs import Job, Outcome
 from airboss.domain.states import JobState
 from airboss.manager.claim_journal import ClaimJournal
+from airboss.manager.late_writes import LateWrites
 from airboss.manager.registry import AgentRegistry
 from airboss.manager.store_waiting import until_stored
 from airboss.ports.clock import Clock
@@ -59,6 +60,7 @@ class Runner:
         self._clock = clock
         self._log = log
         self._active: dict[str, ActiveRun] = {}
+        self.late_writes = LateWrites()
         self._is_loaded = False
 
     @property
@@ -124,7 +126,7 @@ class Runner:
 
     async def _call_loop(self, active: ActiveRun, job: Job, agent: AgentSpec) -> Any:
         loop = await self._loops.load()
-        journal = await ClaimJournal.open(self._store, job, self._clock)
+        journal = await ClaimJournal.open(self._store, job, self._clock, self.late_writes)
         return await loop.run(Run(job, agent, journal, active.report))
 
     async def _wait(self, active: ActiveRun, task: asyncio.Task[Any], seconds: float) -> None:
@@ -178,7 +180,10 @@ class Runner:
                 active.report = RunReport()
                 return await self._write_end(active, job, self._broken(job, error), ran_seconds)
 
-        return await until_stored(write, self._clock)
+        ended = await until_stored(write, self._clock)
+        if ended is None:
+            self.late_writes.count()
+        return ended
 
     async def _hand_back(self, job: Job, ran_seconds: float, now_ms: int) -> Job | None:
         """Give a drained job back as its agent wants it: to be resumed, from scratch, or not at all."""

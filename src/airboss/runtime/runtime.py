@@ -144,6 +144,7 @@ class Runtime:
             queue_capacity=self.manager.queue_capacity,
             event_subscribers=self.bus.subscriber_count,
             events_lagged_total=self.bus.lagged_total,
+            late_writes_total=self.manager.late_writes_total,
             loop_lag_seconds=self.lag.seconds,
             provider_calls_in_flight={
                 provider.spec.name: provider.path.limiter.in_flight for provider in self.providers

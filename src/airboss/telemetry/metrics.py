@@ -34,6 +34,7 @@ class Gauges:
     queue_capacity: int
     event_subscribers: int
     events_lagged_total: int
+    late_writes_total: int
     loop_lag_seconds: float
     provider_calls_in_flight: Mapping[str, int]
     provider_calls_waiting: Mapping[str, int]
@@ -161,6 +162,11 @@ class GaugeCollector(Collector):
             "airboss_events_lagged",
             "How often a subscriber was too slow and had to be caught up from storage.",
             value=values.events_lagged_total,
+        )
+        yield CounterMetricFamily(
+            "airboss_late_writes",
+            "Writes that were refused because their run had lost its job.",
+            value=values.late_writes_total,
         )
         yield GaugeMetricFamily(
             "airboss_loop_lag_seconds",
