@@ -13,6 +13,10 @@ class McpUnavailableError(Exception):
     """The server cannot be used now; the text says why, for operators and for the job's error."""
 
 
+class McpNotSentError(McpUnavailableError):
+    """Nothing of the call reached the server, so that it cannot have had an effect."""
+
+
 class McpToolError(Exception):
     """The server answered that the call failed; the text is the server's, bounded, for the model."""
 
@@ -63,8 +67,9 @@ class McpConnections(Protocol):
     ) -> Any:
         """Call a tool and return its bounded answer, text or JSON.
 
-        Raises `McpUnavailableError` where it was not sent or its connection broke, `McpToolError` where the
-        server says that it failed, TimeoutError. A cancelled caller ends the call, never the session.
+        Raises `McpNotSentError` where it was not sent, `McpUnavailableError` where its connection broke,
+        `McpToolError` where the server says that it failed, TimeoutError. A cancelled caller ends the call,
+        never the session.
         """
         ...
 
