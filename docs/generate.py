@@ -20,6 +20,7 @@ from airboss.config import AppSettings
 from airboss.config.environment import variable_of
 from airboss.config.runtime_config import to_runtime_config
 from airboss.config.tree import PLACEHOLDER, key_at, known_paths
+from airboss.domain.error_texts import ERROR_TEXTS
 from airboss.domain.errors import ERROR_CODES
 from airboss.domain.event_types import CATALOGUE, EventType
 from airboss.domain.events import Event
@@ -35,49 +36,6 @@ HEAD = (
 END = "<!-- end of generated -->"
 NOT_YET = "not yet"
 
-ERROR_MEANINGS = {
-    "invalid_json": "The body is not JSON as RFC 8259 has it, or the request is not valid HTTP.",
-    "receive_timeout": "The body did not arrive within `server.receive_timeout_seconds`.",
-    "body_too_large": "The body is larger than `server.max_body_bytes`.",
-    "invalid_body": "The body is JSON but not what the route takes; `details.problems` says where.",
-    "invalid_parameter": "A query parameter or a header is unknown, malformed or out of range.",
-    "idempotency_mismatch": "The key was used before with another body.",
-    "unauthenticated": "No token or ticket, or one that is not valid.",
-    "token_expired": "The token's time is over.",
-    "forbidden": "The caller's role is too weak.",
-    "host_not_allowed": "`Host` or `Origin` is not this server's.",
-    "route_not_found": "There is no such route; a trailing slash matters.",
-    "job_not_found": "There is no such job, or the id is malformed.",
-    "unknown_agent": "No such agent is configured.",
-    "unknown_provider": "No such provider is configured.",
-    "unknown_server": "There is no such MCP server.",
-    "unknown_node": "There is no such node.",
-    "method_not_allowed": "The route exists, the method does not.",
-    "already_final": "The job has ended; its state does not change any more.",
-    "not_final": "The job has not ended yet.",
-    "server_exists": "An MCP server of this name exists.",
-    "rate_limited": "The caller is too fast.",
-    "queue_full": "As many jobs are pending as are accepted; `Retry-After` is computed from the queue's pace.",
-    "too_many_subscribers": "The caller holds too many event streams, or too many tickets are open.",
-    "draining": "The server is shutting down and takes no new job.",
-    "storage_unavailable": "The store cannot be read or written now; nothing was kept.",
-    "internal": "The server failed; its log has the details under the request's id.",
-    "provider_timeout": "The provider did not answer in time.",
-    "provider_rate_limited": "The provider refused for its rate limit.",
-    "provider_unavailable": "The provider could not be reached or is failing.",
-    "provider_rejected": "The provider rejected the request.",
-    "provider_auth": "The provider refused its key, or the key cannot be read.",
-    "provider_bad_answer": "The provider's answer broke off or cannot be used.",
-    "breaker_open": "The provider is being left alone for a while.",
-    "tool_failed": "A tool failed in a way that ends the job.",
-    "mcp_unavailable": "An MCP server cannot be reached.",
-    "outcome_unknown": "A call that must not be repeated was in flight when its worker was lost.",
-    "max_turns": "The agent made `max_turns` model calls without an answer.",
-    "job_timeout": "The job ran for its `timeout_seconds`.",
-    "queue_timeout": "The job was not started within `max_queue_wait_seconds`.",
-    "worker_lost": "The process died in each of the job's attempts.",
-    "agent_removed": "The job's agent is not in the settings any more.",
-}
 EVENT_MEANINGS = {
     "job.spawned": "The job is on disk.",
     "job.started": "A worker has it.",
@@ -270,13 +228,14 @@ def errors_page() -> str:
             f" the `error` of a job. Codes marked *{NOT_YET}* are reserved and never met in this version."
         ),
         "",
-        "| Code | Type | Status | Meaning | |",
-        "|---|---|---|---|---|",
+        "| Code | Type | Status | Meaning | What to do | |",
+        "|---|---|---|---|---|---|",
     ]
     for code, spec in ERROR_CODES.items():
         status = "" if spec.status is None else spec.status
         mark = "" if code in raised else NOT_YET
-        lines.append(f"| `{code}` | `{spec.type.value}` | {status} | {ERROR_MEANINGS[code]} | {mark} |")
+        meaning, advice = ERROR_TEXTS[code]
+        lines.append(f"| `{code}` | `{spec.type.value}` | {status} | {meaning} | {advice} | {mark} |")
     return "\n".join(lines) + "\n"
 
 

@@ -1,4 +1,10 @@
 // Draws the OpenAPI document as a page to read: no library, no request to anyone else.
+import { get, showProblem } from "./api.js";
+import { startShell } from "./shell.js";
+
+startShell();
+document.getElementById("connection").hidden = true;
+
 function element(name, text, className) {
   const made = document.createElement(name);
   made.textContent = text ?? "";
@@ -6,7 +12,12 @@ function element(name, text, className) {
   return made;
 }
 
-const openapi = await (await fetch("/openapi.json")).json();
+let openapi = { paths: {}, info: { version: "", description: "" } };
+try {
+  openapi = await get("/openapi.json");
+} catch (error) {
+  showProblem("The description of the API cannot be read", error);
+}
 
 function resolved(schema) {
   const path = schema?.$ref?.split("/").slice(1);

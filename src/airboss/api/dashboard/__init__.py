@@ -1,0 +1,1 @@
+"""The dashboard: pages without data, and the assets that fill them."""

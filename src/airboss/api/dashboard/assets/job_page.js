@@ -1,0 +1,204 @@
+// One job: its facts, its timeline and its output as it is written; cancel and retry.
+import { call, get, showProblem, wordsOf } from "./api.js";
+import { announce, byId, setText } from "./dom.js";
+import { asText, number, shortId } from "./formatting.js";
+import { showError, showFacts, titleOf } from "./job_facts.js";
+import { WrittenOutput } from "./job_output.js";
+import { coalesced, eachFrame, whileVisible } from "./pace.js";
+import { serverNow } from "./server_clock.js";
+import { follow, shortcut, startShell, tellConnection } from "./shell.js";
+import { STATE_AFTER, isFinal, stateWord } from "./states.js";
+import { Timeline } from "./timeline_model.js";
+import { TimelinePicture, stepRows } from "./timeline_picture.js";
+
+const PAGE = 200;
+const MOST_PAGES = 50;
+const REFRESH_MS = 250;
+const AGAIN_MS = 2000;
+const TOLD = "airboss.told";
+const REFRESH_ON = new Set([...Object.keys(STATE_AFTER), "job.cancel_requested", "model.answered"]);
+
+const id = decodeURIComponent(location.pathname.split("/").pop());
+const path = `/v1/jobs/${encodeURIComponent(id)}`;
+const output = new WrittenOutput(byId("output"));
+const picture = new TimelinePicture(byId("timeline"));
+let timeline = new Timeline();
+let job = null;
+let isEventsCut = false;
+
+startShell();
+setText(byId("crumb"), id);
+byId("like").href = `/ui/spawn?like=${encodeURIComponent(id)}`;
+
+function tell(text) {
+  byId("told").hidden = !text;
+  setText(byId("told"), text);
+}
+
+const drawTimeline = eachFrame(() => {
+  const nowMs = timeline.isOver ? timeline.lastMs : serverNow();
+  picture.show(timeline, nowMs);
+  if (byId("timeline-details").open) byId("step-rows").replaceChildren(...stepRows(timeline, nowMs));
+  const replayed = timeline.segments.filter((each) => each.replayed).length;
+  const notes = [];
+  if (replayed) notes.push(`${number(replayed)} replayed from the journal (hollow)`);
+  if (timeline.left) notes.push(`${number(timeline.left)} more are not drawn`);
+  if (isEventsCut) notes.push(`only the first ${number(PAGE * MOST_PAGES)} events were read`);
+  setText(byId("timeline-note"), notes.join("; "));
+});
+
+function drawOutput() {
+  const note = byId("output-note");
+  byId("output").setAttribute("aria-busy", String(!isFinal(job.state)));
+  if (job.output !== null) {
+    const text = asText(job.output);
+    output.clear();
+    setText(byId("output"), text);
+    setText(note, "");
+  } else if (isFinal(job.state)) {
+    setText(note, output.isEmpty ? "none" : "what was written before it ended; there is no final output");
+  } else {
+    setText(note, output.isEmpty ? "nothing written yet" : `${output.isCut ? "its end, " : ""}as it is written`);
+  }
+}
+
+function drawJob() {
+  document.title = `${stateWord(job.state)} · ${titleOf(job)} · Airboss`;
+  setText(byId("job-title"), job.agent);
+  byId("loading").hidden = true;
+  byId("job").hidden = false;
+  byId("job").dataset.state = job.state;
+  showFacts(job);
+  showError(job.error);
+  const text = asText(job.input);
+  if (byId("input").textContent !== text) setText(byId("input"), text);
+  byId("metadata-panel").hidden = Object.keys(job.metadata).length === 0;
+  setText(byId("metadata"), asText(job.metadata));
+  byId("cancel").disabled = isFinal(job.state);
+  byId("retry").disabled = !isFinal(job.state);
+  drawOutput();
+}
+
+async function load() {
+  try {
+    const before = job?.state;
+    job = await get(path);
+    showProblem("The job cannot be shown", null);
+    drawJob();
+    if (before && before !== job.state) announce(`The job is ${stateWord(job.state)}`);
+  } catch (error) {
+    showProblem("The job cannot be shown", error, refresh);
+  }
+}
+
+const refresh = coalesced(load, REFRESH_MS);
+
+function onEvent(type, data, event) {
+  if (type === "output.delta") {
+    if (job?.output === null) {
+      const wasEmpty = output.isEmpty;
+      output.add(data);
+      if (wasEmpty) drawOutput();
+    }
+    return;
+  }
+  timeline.onEvent(type, data, event);
+  drawTimeline();
+  if (REFRESH_ON.has(type)) refresh();
+}
+
+// Reads what has happened in pages; returns the last event's id, from which the stream goes on.
+async function history() {
+  anew();
+  let cursor = null;
+  let last = "0";
+  for (let page = 0; page < MOST_PAGES; page += 1) {
+    const query = new URLSearchParams({ limit: PAGE, ...(cursor ? { cursor } : {}) });
+    const answer = await get(`${path}/events?${query}`);
+    for (const event of answer.data) {
+      if (event.type === "output.delta") output.add(event.data);
+      else timeline.onEvent(event.type, event.data, event);
+      last = event.id;
+    }
+    cursor = answer.next_cursor;
+    if (!answer.has_more) break;
+  }
+  isEventsCut = cursor !== null;
+  return last;
+}
+
+// Everything comes again, from the oldest event that is kept.
+function anew() {
+  timeline = new Timeline();
+  output.clear();
+  return "0";
+}
+
+async function start() {
+  try {
+    job = await get(path);
+    const after = await history();
+    drawJob();
+    drawTimeline();
+    // Of a job that had ended before its events were read there is nothing more to come.
+    if (isFinal(job.state)) tellConnection("ended");
+    else follow(`${path}/events`, { event: onEvent, opened: refresh, ended: refresh, reset: anew, restart: anew }, { after });
+  } catch (error) {
+    const isAway = error.code === "unreachable";
+    byId("loading").hidden = !isAway;
+    setText(byId("loading"), "The server cannot be reached. Trying again …");
+    showProblem("The job cannot be shown", error, start);
+    if (isAway) setTimeout(start, AGAIN_MS);
+  }
+}
+
+async function cancel() {
+  byId("confirm-cancel").returnValue = "no";
+  byId("confirm-cancel").showModal();
+}
+
+async function confirmed() {
+  if (byId("confirm-cancel").returnValue !== "yes") return;
+  try {
+    const { status } = await call(`${path}/cancel`, { method: "POST" });
+    tell(status === 200 ? "The job is cancelled." : "Cancel requested: its work is being stopped, and it will end cancelled.");
+  } catch (error) {
+    tell(error.code === "already_final" ? `Too late to cancel: ${wordsOf(error)}.` : `It could not be cancelled: ${wordsOf(error)}.`);
+  }
+  refresh();
+}
+
+async function retry() {
+  try {
+    const { document: made } = await call(`${path}/retry`, { method: "POST" });
+    sessionStorage.setItem(TOLD, `A new job, a retry of ${shortId(id)}.`);
+    location.assign(`/ui/jobs/${made.id}`);
+  } catch (error) {
+    tell(`It could not be retried: ${wordsOf(error)}.`);
+    refresh();
+  }
+}
+
+async function copy(from) {
+  try {
+    await navigator.clipboard.writeText(byId(from).textContent);
+    announce(`The ${from} is copied`);
+  } catch {
+    // Without the clipboard's permission, or without https, the text can still be selected.
+    getSelection().selectAllChildren(byId(from));
+  }
+}
+
+byId("cancel").addEventListener("click", cancel);
+byId("confirm-cancel").addEventListener("close", confirmed);
+byId("retry").addEventListener("click", retry);
+byId("timeline-details").addEventListener("toggle", drawTimeline);
+for (const button of document.querySelectorAll("[data-copies]")) button.addEventListener("click", () => copy(button.dataset.copies));
+shortcut("c", "Cancel the job", () => byId("cancel").click());
+shortcut("r", "Retry the job", () => byId("retry").click());
+shortcut("e", "Edit and spawn", () => byId("like").click());
+shortcut("u", "Up to the jobs", () => location.assign("/ui/"));
+tell(sessionStorage.getItem(TOLD) ?? "");
+sessionStorage.removeItem(TOLD);
+whileVisible(() => { if (job && !isFinal(job.state)) drawTimeline(); }, 1000);
+start();

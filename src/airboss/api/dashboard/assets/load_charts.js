@@ -1,0 +1,121 @@
+// Queue, workers, throughput and latency of the last minutes, seeded from the newest jobs and kept up by events.
+import { get } from "./api.js";
+import { Chart } from "./charts.js";
+import { byId, setText } from "./dom.js";
+import { clockTime, duration, number } from "./formatting.js";
+import { INTERVALS, Measures } from "./measures.js";
+import { eachFrame } from "./pace.js";
+import { serverNow } from "./server_clock.js";
+
+const SEED_PAGES = 5;
+const SEED_LIMIT = 200;
+const whole = (value) => number(Math.round(value));
+
+const sum = (name) => (entries) => entries.reduce((total, entry) => total + entry[name], 0);
+
+function charts() {
+  const quantiles = (p50, p95) => [
+    { name: "p95", label: "p95", value: (entry) => entry[p95] },
+    { name: "p50", label: "p50", value: (entry) => entry[p50] },
+  ];
+  const outcome = (name, label, below, isRare) => ({ name, label, below, isRare, value: (entry) => entry[name], total: sum(name) });
+  return {
+    depth: new Chart("Queue", { write: whole, lines: [{ name: "depth", label: "waiting to start", filled: true, value: (entry) => entry.depth }] }),
+    busy: new Chart("Workers busy", { write: whole, lines: [{ name: "busy", label: "running", filled: true, value: (entry) => entry.busy }] }),
+    ended: new Chart("Jobs ended", {
+      write: whole,
+      bars: [outcome("completed", "completed"), outcome("failed", "failed", true), outcome("timed_out", "timed out", true, true), outcome("cancelled", "cancelled", true, true)],
+    }),
+    wait: new Chart("Queue wait", { write: duration, lines: quantiles("waitP50", "waitP95") }),
+    run: new Chart("Run time", { write: duration, lines: quantiles("runP50", "runP95") }),
+  };
+}
+
+export class LoadCharts {
+  constructor(windowSeconds) {
+    this.charts = charts();
+    byId("charts").append(...Object.values(this.charts).map((chart) => chart.figure));
+    this.draw = eachFrame(() => this.#draw());
+    this.level = { depth: null, busy: null, slots: null, capacity: null };
+    this.setWindow(windowSeconds);
+    setInterval(this.draw, Math.max(1000, (windowSeconds * 1000) / INTERVALS / 2));
+  }
+
+  setWindow(windowSeconds) {
+    this.measures = new Measures(windowSeconds);
+    this.waiting = [];
+    this.isSeeded = false;
+    this.coversFromMs = serverNow();
+  }
+
+  // Events that come while the seed is on its way are counted behind it, once.
+  onEvent(type, data, event) {
+    if (this.isSeeded) this.measures.onEvent(type, data, event);
+    else if (this.waiting.length < 10000) this.waiting.push([type, data, event]);
+    this.draw();
+  }
+
+  async seed() {
+    this.setWindow(this.measures.windowSeconds);
+    const { measures } = this;
+    const fromMs = serverNow() - measures.windowSeconds * 1000;
+    const jobs = [];
+    let cursor = null;
+    for (let page = 0; page < SEED_PAGES; page += 1) {
+      const query = new URLSearchParams({ limit: SEED_LIMIT, created_after: new Date(fromMs).toISOString() });
+      if (cursor) query.set("cursor", cursor);
+      const { data, next_cursor: next } = await get(`/v1/jobs?${query}`);
+      jobs.push(...data);
+      cursor = next;
+      if (!cursor) break;
+    }
+    // What came before the window and has not ended stands in its levels too.
+    const living = await get(`/v1/jobs?state=pending&state=running&limit=${SEED_LIMIT}&created_before=${new Date(fromMs).toISOString()}`);
+    if (measures !== this.measures) return;
+    measures.seed(jobs, living.data, cursor ? Date.parse(jobs.at(-1).created_at) : fromMs, serverNow());
+    for (const each of this.waiting) measures.onEvent(...each);
+    this.waiting = [];
+    this.isSeeded = true;
+    this.coversFromMs = cursor ? Date.parse(jobs.at(-1).created_at) : fromMs;
+    this.#note(cursor !== null, jobs.length);
+    this.draw();
+  }
+
+  #note(isPartial, count) {
+    const from = clockTime(this.coversFromMs);
+    setText(byId("window-covers"), isPartial
+      ? `From the newest ${number(count)} jobs, so since ${from} only, and from live events.`
+      : `Since ${from}: from ${number(count)} jobs and live events.`);
+  }
+
+  // What the server says of itself now; without the role for nodes, the agents tell the rest.
+  async sample() {
+    try {
+      const { data } = await get("/v1/coord/nodes");
+      const total = (name) => data.reduce((all, node) => all + node[name], 0);
+      this.level = { depth: total("pending"), busy: total("running"), slots: total("slots"), capacity: total("queue_capacity") };
+    } catch (error) {
+      if (error.status !== 403) throw error;
+      const { data } = await get("/v1/agents");
+      const total = (name) => data.reduce((all, agent) => all + agent[name], 0);
+      this.level = { depth: total("pending"), busy: total("running"), slots: null, capacity: null };
+    }
+    this.measures.sample(serverNow(), this.level.depth, this.level.busy);
+    this.draw();
+  }
+
+  #draw() {
+    const { measures, level } = this;
+    const entries = measures.series(serverNow());
+    const known = (value, written) => (value === null ? "–" : written(value));
+    this.charts.depth.show(entries, known(level.depth, whole), level.capacity === null ? "" : `of ${number(level.capacity)}`);
+    this.charts.busy.show(entries, known(level.busy, whole), level.slots === null ? "" : `of ${number(level.slots)}`);
+    const ended = entries.reduce((all, each) => all + each.completed + each.failed + each.timed_out + each.cancelled, 0);
+    const minutes = Math.max(1 / 60, (serverNow() - Math.max(this.coversFromMs, entries[0].fromMs)) / 60000);
+    this.charts.ended.show(entries, number(ended), `${(ended / minutes).toFixed(1)} a minute`);
+    for (const [name, kept] of [["wait", "waits"], ["run", "runs"]]) {
+      const p95 = measures.overall(kept, 0.95);
+      this.charts[name].show(entries, known(measures.overall(kept, 0.5), duration), p95 === null ? "none yet" : `p50, p95 ${duration(p95)}`);
+    }
+  }
+}

@@ -1,0 +1,40 @@
+// Bursts of news become one piece of work.
+
+// Returns a function that asks for a run: runs never overlap, and are at least `everyMs` apart.
+export function coalesced(run, everyMs) {
+  let wanted = false;
+  let busy = false;
+  async function work() {
+    busy = true;
+    while (wanted) {
+      wanted = false;
+      await run();
+      await new Promise((wake) => setTimeout(wake, everyMs));
+    }
+    busy = false;
+  }
+  return () => {
+    wanted = true;
+    if (!busy) work();
+  };
+}
+
+// Returns a function that asks for `draw` in the next frame, once however often it is asked.
+export function eachFrame(draw) {
+  let asked = false;
+  return () => {
+    if (asked) return;
+    asked = true;
+    requestAnimationFrame(() => {
+      asked = false;
+      draw();
+    });
+  };
+}
+
+// Runs now and then, but not while nobody looks.
+export function whileVisible(run, everyMs) {
+  setInterval(() => {
+    if (document.visibilityState === "visible") run();
+  }, everyMs);
+}

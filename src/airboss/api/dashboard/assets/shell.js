@@ -1,0 +1,29 @@
+// What every page has: theme, sign-in, shortcuts, times that go on, and one event stream.
+import { connectionBanner, tellConnection } from "./connection.js";
+import { EventStream } from "./event_stream.js";
+import { tickAll } from "./formatting.js";
+import { whileVisible } from "./pace.js";
+import { shortcut, startShortcuts } from "./shortcuts.js";
+import { startSignIn } from "./sign_in.js";
+import { startTheme } from "./theme.js";
+
+export function startShell() {
+  startTheme();
+  startSignIn();
+  startShortcuts();
+  whileVisible(tickAll, 1000);
+}
+
+// Opens the page's one stream.
+export function follow(path, handlers, options) {
+  let stream = null;
+  const show = connectionBanner(() => stream.retryNow());
+  const status = (told) => {
+    show(told);
+    handlers.status?.(told);
+  };
+  stream = new EventStream(path, { ...handlers, status }, options).start();
+  return stream;
+}
+
+export { shortcut, tellConnection };
