@@ -175,6 +175,27 @@ async def test_cancelled_probes_give_their_places_back(provider: FaultyProvider)
         assert bench.provider.path.breakers["m"].state is BreakerState.CLOSED
 
 
+async def late_500(exchange: Exchange) -> None:
+    await exchange.pause(0.3)
+    await status(500)(exchange)
+
+
+@in_both_apis
+@pytest.mark.parametrize("last", [hang, drip_words])
+async def test_the_total_covers_the_retries_too(
+    provider: FaultyProvider, api: ProviderApi, last: Any
+) -> None:
+    timeouts = replace(QUICK, attempt_seconds=3.0, total_seconds=1.0)
+    provider.plan("m", late_500, late_500, last)
+    async with call_bench(provider_spec(provider.base_url, api=api, timeouts=timeouts)) as bench:
+        outcome = await bench.run("m")
+        assert outcome.error is not None
+        assert outcome.code == "provider_timeout"
+        assert outcome.error.message.endswith("within its total of 1 s")
+        assert outcome.seconds < timeouts.total_seconds + 1
+        assert provider.calls("m") == 3
+
+
 # The breaker.
 
 
