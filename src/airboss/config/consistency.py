@@ -7,10 +7,10 @@ from airboss.config.agents import AgentSettings
 from airboss.config.mcp import JsonSpec
 from airboss.config.paths import KeyPath
 from airboss.config.sections import Sections
+from airboss.domain.json_spec import JsonSpecError, name_problem, parse_json_spec
 from airboss.security.secrets import REFERENCE_FORMS, is_reference
 
-_SPEC_FORMS = ("endpoint_url", "command", "image")
-_SPEC_SECRETS = ("headers", "env")
+_WRITING_TOOL = "files.write"
 _VENDORS_OF_DEFAULT_MODEL = ("openai", "offline")
 
 
@@ -116,17 +116,10 @@ def _unknown(
 
 def _json_spec(name: str, spec: JsonSpec) -> Iterator[Inconsistency]:
     path = ("mcp", "servers", name)
-    if sum(form in spec for form in _SPEC_FORMS) != 1:
-        yield Inconsistency(path, "must have exactly one of endpoint_url, command and image")
-    for group in _SPEC_SECRETS:
-        yield from _spec_secrets((*path, group), spec.get(group, {}))
-
-
-def _spec_secrets(path: KeyPath, group: object) -> Iterator[Inconsistency]:
-    if not isinstance(group, dict):
-        yield Inconsistency(path, "must be a mapping of names to secret references")
-        return
-    for key, value in group.items():
-        if not is_reference(value):
-            text = f"must be a reference to the secret, not the secret: {REFERENCE_FORMS}"
-            yield Inconsistency((*path, key), text)
+    if problem := name_problem(name):
+        yield Inconsistency(path, problem)
+    try:
+        parse_json_spec(spec, is_reference, REFERENCE_FORMS)
+    except JsonSpecError as error:
+        for each in error.problems:
+            yield Inconsistency((*path, *each.path), each.text)

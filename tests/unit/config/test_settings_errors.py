@@ -219,6 +219,17 @@ def test_variables_that_are_not_settings_are_left_alone(load: Load, refusal: Ref
                 "airboss.yaml:1: mcp.servers.b: must have exactly one of endpoint_url, command and image",
             ],
         ),
+        (
+            "mcp:\n  servers:\n    files: {command: x}\n    b: {command: x, arg: []}\n    c: {image: -v}\n",
+            [
+                "airboss.yaml:3: mcp.servers.files: files is taken by the built-in tools files.*; choose another name",
+                "airboss.yaml:4: mcp.servers.b.arg: is not known here; did you mean args?",
+                (
+                    "airboss.yaml:5: mcp.servers.c.image: must be the name of an image, such as "
+                    "registry.example/name:tag"
+                ),
+            ],
+        ),
     ],
 )
 def test_settings_that_do_not_go_together(refusal: Refusal, text: str, lines: list[str]) -> None:
@@ -347,10 +358,6 @@ def test_no_yaml_error_leaks(refusal: Refusal, value: str) -> None:
         ("server: {port: 1, port: 1}", "airboss.yaml:1: server.port: stands twice, first in line 1"),
         ("1: x", "airboss.yaml:1: a key must be text; quote it if it looks like something else"),
         (
-            "mcp: {servers: {a: &a {command: x, args: [*a]}}}",
-            "airboss.yaml:1: mcp.servers.a.args.0: contains itself",
-        ),
-        (
             "server: {<<: 5}",
             "airboss.yaml:1: server: merges (<<) what is neither a mapping nor a list of mappings",
         ),
@@ -358,6 +365,13 @@ def test_no_yaml_error_leaks(refusal: Refusal, value: str) -> None:
 )
 def test_a_file_that_is_not_what_it_should_be(refusal: Refusal, text: str, line: str) -> None:
     assert refusal(text) == [line]
+
+
+def test_an_mcp_server_that_contains_itself(refusal: Refusal) -> None:
+    assert refusal("mcp: {servers: {a: &a {command: x, args: [*a]}}}") == [
+        "airboss.yaml:1: mcp.servers.a.args.0: contains itself",
+        "airboss.yaml:1: mcp.servers.a.args.0: must be text of at most 4096 characters",
+    ]
 
 
 def load_file(cwd: Path, name: str | None, environ: dict[str, str] | None = None) -> str:
