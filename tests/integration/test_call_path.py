@@ -185,13 +185,13 @@ async def late_500(exchange: Exchange) -> None:
 async def test_the_total_covers_the_retries_too(
     provider: FaultyProvider, api: ProviderApi, last: Any
 ) -> None:
-    timeouts = replace(QUICK, attempt_seconds=3.0, total_seconds=1.0)
+    timeouts = replace(QUICK, attempt_seconds=6.0, total_seconds=2.0)
     provider.plan("m", late_500, late_500, last)
     async with call_bench(provider_spec(provider.base_url, api=api, timeouts=timeouts)) as bench:
         outcome = await bench.run("m")
         assert outcome.error is not None
         assert outcome.code == "provider_timeout"
-        assert outcome.error.message.endswith("within its total of 1 s")
+        assert outcome.error.message.endswith("within its total of 2 s")
         assert outcome.seconds < timeouts.total_seconds + 1
         assert provider.calls("m") == 3
 
