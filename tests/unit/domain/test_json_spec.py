@@ -146,9 +146,10 @@ def test_an_endpoint_is_a_web_address(url: object) -> None:
 )
 def test_whatever_is_given_is_read_or_refused(spec: Any) -> None:
     try:
-        assert parse(to_json_spec(parse(spec))) == parse(spec)
-    except JsonSpecError as error:
-        assert error.problems
+        read = parse(spec)
+    except JsonSpecError:
+        return
+    assert parse(to_json_spec(read)) == read
 
 
 def test_a_refusal_does_not_repeat_a_value() -> None:
