@@ -11,7 +11,7 @@ COMPILE := $(BIN)/uv pip compile -q --universal --python-version 3.11 --generate
   --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock"
 
 .PHONY: help setup setup-dev demo serve test check format lint types imports chaos chaos-drain bench \
-  providers-table lock docs-reference clean
+  providers-table lock docs docs-reference clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort | awk -F'\t' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -31,6 +31,11 @@ $(VENV)/.runtime: requirements/runtime.txt pyproject.toml | $(BIN)/python
 $(VENV)/.dev: requirements/dev.txt $(VENV)/.runtime
 	@echo "Installing the tools for tests and checks (once)"
 	@$(PIP) install --require-hashes -r requirements/dev.txt
+	@touch $@
+
+$(VENV)/.docs: requirements/docs.txt $(VENV)/.dev
+	@echo "Installing what builds the documentation (once)"
+	@$(PIP) install --require-hashes -r requirements/docs.txt
 	@touch $@
 
 setup: $(VENV)/.runtime ## Set up only: leaves .venv/bin/airboss
@@ -79,9 +84,14 @@ providers-table: setup-dev ## Try every fault of a provider and write the table 
 lock: setup-dev ## Pin the dependencies again, with hashes
 	@$(COMPILE) pyproject.toml --group build -o requirements/runtime.txt
 	@$(COMPILE) pyproject.toml --group build --group dev -c requirements/runtime.txt -o requirements/dev.txt
+	@$(COMPILE) --group docs -c requirements/dev.txt -o requirements/docs.txt
+
+docs: $(VENV)/.docs docs-reference ## Build the documentation as a site in build/site
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build -q
+	@echo "build/site/index.html"
 
 docs-reference: setup-dev ## Write the reference pages anew from the code
 	@$(BIN)/python docs/generate.py
 
 clean: ## Remove what setup and the tests made
-	@rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .peers
+	@rm -rf $(VENV) build .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .peers

@@ -50,6 +50,14 @@ def test_every_page_is_linked() -> None:
     assert [name_of(page) for page in PAGES if page.name != "README.md" and page not in linked] == []
 
 
+def test_every_page_has_its_place_on_the_site() -> None:
+    navigation = (ROOT / "mkdocs.yml").read_text().partition("\nnav:\n")[2]
+    docs = ROOT / "docs"
+    pages = [page.relative_to(docs).as_posix() for page in docs.rglob("*.md")]
+    missing = [page for page in pages if page not in navigation and not page.startswith("adr/0")]
+    assert missing == [], "add it to nav in mkdocs.yml"
+
+
 def test_every_test_that_a_page_names_exists() -> None:
     named = {match for page in PAGES for match in NAMED_TEST.findall(page.read_text())}
     assert named
