@@ -61,6 +61,13 @@ def test_settings_that_are_wrong_exit_2(home: Path, settings: str, told: list[st
     assert not (home / ".airboss").exists()
 
 
+def test_a_writable_root_that_holds_the_servers_own_data_exits_2(home: Path) -> None:
+    code, (line,) = _serve(home, settings="tools: {files: {writable: true, root: .}}")
+    assert code == 2
+    assert "tools.files.root" in line
+    assert "folder apart" in line
+
+
 def test_settings_that_are_not_served_yet_exit_2_and_are_all_named(home: Path) -> None:
     asked = {
         "auth": {"mode": "jwt"},
@@ -69,7 +76,6 @@ def test_settings_that_are_not_served_yet_exit_2_and_are_all_named(home: Path) -
         "limits": {"spawn_rate": "600/minute"},
         "telemetry": {"otlp_endpoint": "http://127.0.0.1:4318"},
         "mcp": {"servers": {"a": {"endpoint_url": "http://127.0.0.1:1/mcp"}}},
-        "tools": {"files": {"writable": True}},
     }
     code, lines = _serve(home, settings=yaml.safe_dump(asked))
     assert code == 2
@@ -83,7 +89,6 @@ def test_settings_that_are_not_served_yet_exit_2_and_are_all_named(home: Path) -
     ):
         assert name in line
     assert "mcp.servers" in line
-    assert "tools.files.writable" in line
 
 
 def test_an_unknown_variable_exits_2(home: Path) -> None:

@@ -11,6 +11,7 @@ from airboss.domain.json_spec import JsonSpecError, name_problem, parse_json_spe
 from airboss.security.secrets import REFERENCE_FORMS, is_reference
 
 _WRITING_TOOL = "files.write"
+_WRITING_TOOL = "files.write"
 _VENDORS_OF_DEFAULT_MODEL = ("openai", "offline")
 
 
@@ -98,6 +99,9 @@ def _agent(settings: Sections, name: str, agent: AgentSettings) -> Iterator[Inco
     yield from _unknown(
         (*section, "mcp_servers"), agent.mcp_servers, "an MCP server", ("mcp", "servers"), servers
     )
+    if _WRITING_TOOL in agent.tools and not settings.tools.files.writable:
+        text = f"{_WRITING_TOOL} changes files: set tools.files.writable: true, or leave the tool out"
+        yield Inconsistency((*section, "tools"), text, (("tools", "files", "writable"),))
     provider = settings.providers.get(agent.provider)
     if provider and provider.kind not in _VENDORS_OF_DEFAULT_MODEL and "model" not in agent.model_fields_set:
         text = f"name the model: {agent.model} is OpenAI's, and provider {agent.provider} is of kind {provider.kind}"

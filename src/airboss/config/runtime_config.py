@@ -127,7 +127,6 @@ def _require_built(settings: AppSettings) -> None:
         "secrets.vault": settings.secrets.vault.address is not None,
         "telemetry.otlp_endpoint": settings.telemetry.otlp_endpoint is not None,
         "server.tls_cert_path": settings.server.tls_cert_path is not None,
-        "tools.files.writable": settings.tools.files.writable,
     }
     asked = [name for name, is_asked in gaps.items() if is_asked]
     if asked:

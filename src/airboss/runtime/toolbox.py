@@ -8,7 +8,7 @@ from airboss.config.runtime_config import RuntimeConfig
 from airboss.domain.agents import AgentSpec
 from airboss.domain.policies import WebPolicy
 from airboss.security.guarded_client import GuardedClient
-from airboss.tools.files import ListFiles, ReadFile
+from airboss.tools.files import ListFiles, ReadFile, WriteFile
 from airboss.tools.registry import ToolRegistry
 from airboss.tools.rooted import RootedFolder
 from airboss.tools.web import FetchPage
@@ -23,6 +23,10 @@ class BadAllowlistError(Exception):
     """`tools.web.allowed_domains` holds what is no host."""
 
 
+class UnsafeRootError(Exception):
+    """Agents could write into the server's own files."""
+
+
 def build_web_client(policy: WebPolicy) -> GuardedClient:
     """Build the one client for addresses that a model names; raises `BadAllowlistError`."""
     try:
@@ -32,10 +36,27 @@ def build_web_client(policy: WebPolicy) -> GuardedClient:
 
 
 def build_tools(config: RuntimeConfig, web: GuardedClient) -> ToolRegistry:
-    folder = RootedFolder(Path(config.files.root))
+    """Build the tools that the settings allow; raises `UnsafeRootError`."""
+    files = config.files
+    if files.writable:
+        _require_apart(
+            Path(files.root), config.data_dir if config.database is None else config.database.parent
+        )
+    folder = RootedFolder(Path(files.root))
+    writing = [WriteFile(folder, max_bytes=files.max_bytes)] if files.writable else []
     return ToolRegistry(
-        [ListFiles(folder), ReadFile(folder, max_bytes=config.files.max_bytes), FetchPage(web)]
+        [ListFiles(folder), ReadFile(folder, max_bytes=files.max_bytes), *writing, FetchPage(web)]
     )
+
+
+def _require_apart(root: Path, data_dir: Path) -> None:
+    # Who writes the database decides what every job was and will be.
+    root, data_dir = root.resolve(), data_dir.resolve()
+    if root.is_relative_to(data_dir) or data_dir.is_relative_to(root):
+        raise UnsafeRootError(
+            "tools.files.root: agents may write there (tools.files.writable), and the server's own data is in it"
+            f" or around it: {data_dir}; set tools.files.root to a folder apart"
+        )
 
 
 def require_tools(agents: Iterable[AgentSpec], tools: ToolRegistry) -> None:

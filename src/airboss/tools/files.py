@@ -1,13 +1,16 @@
-"""`files.list` and `files.read`: text files below one root."""
+"""`files.list`, `files.read` and `files.write`: text files below one root."""
 
 import asyncio
+import threading
+from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
 
 from pydantic import Field
 
 from airboss.ports.tools import ToolContext, ToolDeniedError, ToolError
-from airboss.tools.rooted import PathRefused, RootedFolder
+from airboss.tools.paths import PathRefused
+from airboss.tools.rooted import RootedFolder, WrittenFile
 from airboss.tools.typed import Arguments, TypedTool
 
 _MAX_ENTRIES = 1000
@@ -19,6 +22,11 @@ class ListArguments(Arguments):
 
 class ReadArguments(Arguments):
     path: str = Field(description="A text file, relative to the root.")
+
+
+class WriteArguments(Arguments):
+    path: str = Field(description="A text file, relative to the root; folders that are missing are made.")
+    content: str = Field(description="The whole new text; what the file held before is gone.")
 
 
 class ListFiles(TypedTool[ListArguments]):
@@ -60,6 +68,54 @@ class ReadFile(TypedTool[ReadArguments]):
         except PathRefused as refusal:
             raise _told(refusal) from None
         return asdict(text)
+
+
+class WriteFile(TypedTool[WriteArguments]):
+    """Writes a whole text file.
+
+    It may not be repeated: hours can lie between a crash and the next start, and what somebody wrote into the
+    file meanwhile would be gone. A write that was in flight ends its job with `outcome_unknown`.
+    """
+
+    name = "files.write"
+    description = "Write a text file (UTF-8) in one step: make it, or replace all that it held."
+    arguments = WriteArguments
+    repeatable = False
+
+    def __init__(self, folder: RootedFolder, *, max_bytes: int) -> None:
+        self._folder = folder
+        self._max_bytes = max_bytes
+
+    async def run(self, context: ToolContext, arguments: WriteArguments) -> Any:  # noqa: ARG002
+        if "\0" in arguments.content:
+            raise ToolError("binary", "the content holds a NUL character: only text is written")
+        stopped = threading.Event()
+
+        def write() -> WrittenFile:
+            content = arguments.content.encode()
+            return self._folder.write_file(
+                arguments.path, content, max_bytes=self._max_bytes, should_stop=stopped.is_set
+            )
+
+        try:
+            written = await _to_the_end(write, stopped)
+        except PathRefused as refusal:
+            raise _told(refusal) from None
+        return asdict(written)
+
+
+async def _to_the_end(write: Callable[[], WrittenFile], stopped: threading.Event) -> WrittenFile:
+    """Write in a thread; a cancellation stops it, and goes on once nothing can change any more."""
+    writing = asyncio.ensure_future(asyncio.to_thread(write))
+    try:
+        return await asyncio.shield(writing)
+    except asyncio.CancelledError:
+        stopped.set()
+        await asyncio.wait([writing])
+        raise
+    finally:
+        if writing.done() and not writing.cancelled():
+            writing.exception()
 
 
 #: What is refused as such; the rest could have worked, and did not.

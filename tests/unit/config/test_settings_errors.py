@@ -213,6 +213,15 @@ def test_variables_that_are_not_settings_are_left_alone(load: Load, refusal: Ref
             ],
         ),
         (
+            "agents:\n  a: {tools: [files.list, files.write]}",
+            [
+                (
+                    "airboss.yaml:2: agents.a.tools: files.write changes files: "
+                    "set tools.files.writable: true, or leave the tool out"
+                )
+            ],
+        ),
+        (
             "mcp: {servers: {a: {}, b: {command: x, image: y}}}",
             [
                 "airboss.yaml:1: mcp.servers.a: must have exactly one of endpoint_url, command and image",

@@ -16,8 +16,10 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from airboss.tools import openat2, rooted
-from airboss.tools.rooted import Entry, FileText, Listing, PathRefused, Resolution, RootedFolder
+from airboss.tools import openat2, resolving, rooted
+from airboss.tools.paths import PathRefused
+from airboss.tools.resolving import Resolution
+from airboss.tools.rooted import Entry, FileText, Listing, RootedFolder
 
 pytestmark = pytest.mark.skipif(
     not hasattr(os, "O_PATH"), reason="the tree needs Linux: /proc, mknod, O_PATH"
@@ -798,10 +800,10 @@ def test_without_openat2_it_walks_and_asks_only_once(
 def test_off_linux_it_walks_without_o_path(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     openat2._system_call.cache_clear()
     monkeypatch.setattr("sys.platform", "darwin")
-    monkeypatch.setattr(rooted, "_O_PATH", 0)
+    monkeypatch.setattr(resolving, "_O_PATH", 0)
     folder = RootedFolder(tree)
     assert folder.read_file("docs/guide.txt", max_bytes=CAP).text == INSIDE
-    assert folder._resolution is Resolution.WALK_WITHOUT_O_PATH
+    assert folder._resolver.resolution is Resolution.WALK_WITHOUT_O_PATH
 
 
 def test_with_openat2_it_is_used(tree: Path) -> None:
@@ -809,7 +811,7 @@ def test_with_openat2_it_is_used(tree: Path) -> None:
         pytest.skip("this kernel or its seccomp filter has no openat2: ONLY THE WALKS ARE TESTED")
     folder = RootedFolder(tree)
     assert folder.read_file("notes.txt", max_bytes=CAP).text == INSIDE
-    assert folder._resolution is Resolution.OPENAT2
+    assert folder._resolver.resolution is Resolution.OPENAT2
 
 
 @pytest.mark.parametrize("number", [errno.EINTR, errno.EAGAIN])
@@ -845,7 +847,7 @@ def test_the_kernel_refuses_by_itself_what_the_path_check_would_miss(
     root = os.open(tree, os.O_PATH)
     try:
         with pytest.raises(OSError) as caught:
-            openat2.openat2(root, path, flags=rooted._OPENAT2_FLAGS, resolve=rooted._BENEATH)
+            openat2.openat2(root, path, flags=resolving._OPENAT2_FLAGS, resolve=resolving._BENEATH)
     finally:
         os.close(root)
     assert caught.value.errno == number
