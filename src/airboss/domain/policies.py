@@ -1,6 +1,7 @@
 """Small frozen policies: what settings mean to the parts that obey them."""
 
 from dataclasses import dataclass
+from enum import StrEnum
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +50,25 @@ class EdgePolicy:
     allowed_hosts: tuple[str, ...]
     cors_origins: tuple[str, ...]
     metrics_public: bool
+
+
+class AddressScope(StrEnum):
+    """Which addresses may be connected to, besides those that are listed themselves."""
+
+    PUBLIC = "public"
+    #: Those of this machine and of private networks too, but none that clouds keep their metadata at.
+    PRIVATE = "private"
+    #: For what the operator named: a settings file is not to be protected from its author.
+    ANY = "any"
+
+
+@dataclass(frozen=True, slots=True)
+class ReachPolicy:
+    """Where HTTP may go: hosts as `tools.web.allowed_domains` writes them, and addresses."""
+
+    allowed_domains: tuple[str, ...] = ("*",)
+    allow_http: bool = False
+    addresses: AddressScope = AddressScope.PUBLIC
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Which IP addresses belong to the public internet."""
+"""Which IP addresses belong to the public internet, and which to somebody's own network."""
 
 import ipaddress
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
@@ -46,6 +46,22 @@ _NOT_PUBLIC_V6 = tuple(
 _NAT64 = IPv6Network("64:ff9b::/96")
 
 
+_PRIVATE = tuple(
+    ipaddress.ip_network(network)
+    for network in (
+        "10.0.0.0/8",
+        "100.64.0.0/10",
+        "127.0.0.0/8",
+        "172.16.0.0/12",
+        "192.168.0.0/16",
+        "::1/128",
+        "fc00::/7",
+    )
+)
+# Whoever can ask these from inside is the machine itself to its cloud. 169.254.169.254 is in no list above.
+_METADATA = frozenset(map(ipaddress.ip_address, ("100.100.100.200", "fd00:ec2::254", "fd20:ce::254")))
+
+
 def read_address(text: str) -> Address | None:
     """Return the address that a text is in its usual form, or None; an IPv4-mapped one is its IPv4 address.
 
@@ -71,3 +87,10 @@ def is_public(address: Address) -> bool:
     if address in _NAT64:
         return is_public(IPv4Address(address.packed[-4:]))
     return address in _GLOBAL_UNICAST_V6 and not any(address in network for network in _NOT_PUBLIC_V6)
+
+
+def is_private(address: Address) -> bool:
+    """Tell whether an address is this machine's or of a private network, and no cloud's metadata service."""
+    if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
+        address = address.ipv4_mapped
+    return address not in _METADATA and any(address in network for network in _PRIVATE)

@@ -5,7 +5,8 @@ from collections.abc import Iterable
 
 import httpx2
 
-from airboss.security.addresses import Address, is_public, read_address
+from airboss.domain.policies import AddressScope
+from airboss.security.addresses import Address, is_private, is_public, read_address
 
 Host = str | Address
 
@@ -46,8 +47,9 @@ def _is_idna(name: str) -> bool:
 class Allowlist:
     """What `allowed_domains` lets in: `host`, `*.host`, `*` (every public host) or a literal address."""
 
-    def __init__(self, entries: Iterable[str]) -> None:
+    def __init__(self, entries: Iterable[str], scope: AddressScope = AddressScope.PUBLIC) -> None:
         """Read the entries; raises ValueError, which names the one that is none of these."""
+        self._scope = scope
         self._every = False
         self._names: set[str] = set()
         self._parents: set[str] = set()
@@ -76,8 +78,10 @@ class Allowlist:
         return host in self._names or any(parent in self._parents for parent in _parents(host))
 
     def allows_address(self, address: Address) -> bool:
-        """Tell whether an address may be connected to: a public one, or one that is listed itself."""
-        return address in self._addresses or is_public(address)
+        """Tell whether an address may be connected to: one in the scope, or one that is listed itself."""
+        if address in self._addresses or self._scope is AddressScope.ANY or is_public(address):
+            return True
+        return self._scope is AddressScope.PRIVATE and is_private(address)
 
 
 def _entry_host(entry: str) -> Host:

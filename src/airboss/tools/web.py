@@ -7,7 +7,8 @@ from typing import Any
 from pydantic import Field
 
 from airboss.ports.tools import ToolContext, ToolDeniedError, ToolError
-from airboss.security.guarded_client import FetchError, FetchRefusedError, GuardedAnswer, GuardedClient
+from airboss.security.guarded_client import GuardedAnswer, GuardedClient
+from airboss.security.guarded_transport import FetchError, FetchRefusedError
 from airboss.tools.typed import Arguments, TypedTool
 
 # Python knows more codecs than these: some are no charsets, and some take quadratic time.
