@@ -302,7 +302,7 @@ def http_page(openapi: Mapping[str, Any]) -> str:
         "",
         (
             "From the OpenAPI document, which the server gives at `/openapi.json` and draws at `/docs`. The rule is"
-            " the weakest role that may call the route; `open` needs none. Today every caller is an admin."
+            " the weakest role that may call the route; `open` needs none. With `auth.mode: off` every caller is an admin."
         ),
         "",
         "| Route | | Rule | Answers |",

@@ -45,8 +45,10 @@ class EventStreamResponse(Response):
         *,
         ends_after: EndsAfter | None = None,
         ends_when_caught_up: str | None = None,
+        seconds_left: float | None = None,
         on_close: Callable[[], None],
     ) -> None:
+        """Stream for `seconds_left` at most: then it breaks off without `stream.end`, which means to reconnect."""
         self.status_code = 200
         self.background = None
         self.body = b""
@@ -55,6 +57,7 @@ class EventStreamResponse(Response):
         self._subscription = subscription
         self._ends_after = ends_after
         self._ends_when_caught_up = ends_when_caught_up
+        self._seconds_left = seconds_left
         self._on_close = on_close
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -75,8 +78,15 @@ class EventStreamResponse(Response):
         """Stream what comes behind the first bytes, to the end."""
         # One task beside the request's own, not two: there are thousands of them.
         gone = asyncio.create_task(self._end_with_peer(receive))
+        time_left = asyncio.timeout(self._seconds_left)
         try:
-            await self._stream(send)
+            async with time_left:
+                await self._stream(send)
+        except TimeoutError:
+            if not time_left.expired():
+                raise
+            self._subscription.push = None
+            await send({"type": "http.response.body", "body": b"", "more_body": False})
         finally:
             gone.cancel()
             self._close()

@@ -6,9 +6,26 @@ from typing import Any
 from fastapi import FastAPI
 from pydantic import BaseModel
 
-from airboss.api.documents.errors import error_schemas
+from airboss.api.documents.errors import error_answers, error_schemas
+from airboss.api.routing import BEARER_SCHEME, RULE, TICKET_SCHEME, Rule
 
 _OURS = "airboss.api."
+_SCHEMES = {
+    BEARER_SCHEME: {
+        "type": "http",
+        "scheme": "bearer",
+        "bearerFormat": "JWT",
+        "description": "A signed JWT, where the server asks for one (`auth.mode: jwt`). Each role includes the"
+        " weaker ones: read, run, admin.",
+    },
+    TICKET_SCHEME: {
+        "type": "apiKey",
+        "in": "query",
+        "name": "ticket",
+        "description": "From `POST /v1/events/tickets`, good once and for 30 s: for browsers' event streams.",
+    },
+}
+_REFUSALS = ("unauthenticated", "token_expired", "forbidden")
 
 
 def openapi_document(app: FastAPI) -> dict[str, Any]:
@@ -20,7 +37,18 @@ def openapi_document(app: FastAPI) -> dict[str, Any]:
         extra = model.model_config.get("json_schema_extra")
         if isinstance(extra, dict) and model.__name__ in schemas:
             schemas[model.__name__].update(extra)
+    document["components"]["securitySchemes"] = _SCHEMES
+    for item in document["paths"].values():
+        for operation in item.values():
+            if operation[RULE] != Rule.OPEN:
+                _tell_refusals(operation["responses"])
     return document
+
+
+def _tell_refusals(responses: dict[str, Any]) -> None:
+    """Add what every route with a rule may answer to what the route itself says."""
+    for status, answer in error_answers(*_REFUSALS).items():
+        responses[str(status)] = answer
 
 
 def _models(base: type[BaseModel]) -> Iterator[type[BaseModel]]:

@@ -3,8 +3,7 @@
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 
-from airboss.api.checks import Check
-from airboss.api.provider_probe import ProviderProbe
+from airboss.api.checks import Check, Probe
 from airboss.domain.errors import StorageUnavailableError
 from airboss.manager.manager import AgentManager
 from airboss.ports.clock import Clock
@@ -27,7 +26,7 @@ class Readiness:
         lag: LoopLag,
         clock: Clock,
         is_recovered: Callable[[], bool],
-        probes: Sequence[ProviderProbe],
+        probes: Sequence[Probe],
     ) -> None:
         self._store = store
         self._manager = manager

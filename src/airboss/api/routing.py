@@ -20,6 +20,7 @@ from airboss.domain.principals import Principal, Role
 
 RULE = "x-airboss-rule"
 TICKET = "x-airboss-ticket"
+BEARER_SCHEME, TICKET_SCHEME = "bearer", "ticket"
 
 
 class Rule(StrEnum):
@@ -36,7 +37,11 @@ def rule(of: Rule, *, ticket: bool = False) -> dict[str, Any]:
 
     `ticket` admits a caller who brings `?ticket=` in place of a header.
     """
-    return {RULE: of.value, TICKET: True} if ticket else {RULE: of.value}
+    if of is Rule.OPEN:
+        return {RULE: of.value, "security": []}
+    # OpenAPI 3.1 lets a scheme that is not OAuth name the roles it needs.
+    needs = [{BEARER_SCHEME: [of.value]}, *([{TICKET_SCHEME: []}] if ticket else [])]
+    return {RULE: of.value, "security": needs, **({TICKET: True} if ticket else {})}
 
 
 class MissingRuleError(Exception):

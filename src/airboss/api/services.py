@@ -12,6 +12,7 @@ from airboss.domain.principals import Principal
 from airboss.events.bus import EventBus
 from airboss.manager.manager import AgentManager
 from airboss.ports.store import Store
+from airboss.ports.clock import Clock
 from airboss.providers.registry import ProviderRegistry
 from airboss.telemetry.metrics import Metrics
 
@@ -30,6 +31,7 @@ class Services:
     authenticator: Authenticator
     edge: EdgePolicy
     version: str
+    clock: Clock
 
 
 def principal_of(request: Request) -> Principal:

@@ -30,12 +30,15 @@ class Tickets:
         return ticket, self._clock.now_ms() + round(TICKET_SECONDS * 1000)
 
     def redeem(self, ticket: str) -> Principal:
-        """Return who took the ticket; raises `unauthenticated`."""
+        """Return who took the ticket; raises `unauthenticated`, or `token_expired` where its token ran out meanwhile."""
         principal, expires = self._open.pop(ticket, (None, 0.0))
         if principal is None or expires <= self._clock.monotonic():
             raise AirbossError(
                 "unauthenticated", "the ticket is unknown, used or older than 30 s; take a new one"
             )
+        seconds_left = principal.seconds_left(self._clock.now_ms())
+        if seconds_left is not None and seconds_left <= 0:
+            raise AirbossError("token_expired", "the token that took the ticket has expired; get a new one")
         return principal
 
     def _drop_expired(self, now: float) -> None:

@@ -43,14 +43,15 @@ class JwtSettings(Section):
         description="Reference to the key of HS256, 32 bytes or more; null where only public keys are used.",
     )
     public_key_path: FilePath | None = Field(
-        None, description="PEM file with the public key of RS256, ES256 or EdDSA."
+        None, description="PEM file with the public key of RS256 (2048 bits or more), ES256 or EdDSA."
     )
     signing_key_path: FilePath | None = Field(
         None,
         description="PEM file with the private key, only for `airboss token issue`: a server needs none.",
     )
     jwks_url: HttpUrl | None = Field(
-        None, description="Address of the issuer's key set, read anew when a key is unknown."
+        None,
+        description="Address of the issuer's key set, read anew when a key is unknown; null: found by OpenID Connect discovery where neither a key nor this is given.",
     )
     issuer: Text = Field(
         "airboss", description="Value that the claim `iss` must have, so that other issuers are refused."

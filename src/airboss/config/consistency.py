@@ -4,14 +4,18 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from airboss.config.agents import AgentSettings
+from airboss.config.auth import JwtSettings
 from airboss.config.mcp import JsonSpec
 from airboss.config.paths import KeyPath
 from airboss.config.sections import Sections
 from airboss.domain.json_spec import JsonSpecError, name_problem, parse_json_spec
 from airboss.security.secrets import REFERENCE_FORMS, is_reference
+from airboss.security.tokens.issuer_urls import is_issuer_url, is_safe
 
 _WRITING_TOOL = "files.write"
-_WRITING_TOOL = "files.write"
+_PLAIN_HTTP = (
+    "keys are fetched by https only, but from this machine: whoever is on the way could put in their own"
+)
 _VENDORS_OF_DEFAULT_MODEL = ("openai", "offline")
 
 
@@ -66,13 +70,35 @@ def _jwt(settings: Sections) -> Iterator[Inconsistency]:
         return
     jwt, section = settings.auth.jwt, ("auth", "jwt")
     secret, key, jwks = (*section, "secret"), (*section, "public_key_path"), (*section, "jwks_url")
+    if jwt.algorithms[0] != "HS256":
+        yield from _public_keys(jwt)
+        return
+    if jwt.secret is None:
+        yield Inconsistency(secret, "HS256 needs a secret, such as secret://env/AIRBOSS_JWT_SECRET")
+    for path in (key, jwks):
+        if getattr(jwt, path[-1]) is not None:
+            text = "is for public keys, which HS256 has none of: choose RS256, ES256 or EdDSA in auth.jwt.algorithms"
+            yield Inconsistency(path, text, ((*section, "algorithms"),))
+
+
+def _public_keys(jwt: JwtSettings) -> Iterator[Inconsistency]:
+    section = ("auth", "jwt")
+    key, jwks, issuer = (*section, "public_key_path"), (*section, "jwks_url"), (*section, "issuer")
     family = jwt.algorithms[0]
-    if family == "HS256":
-        if jwt.secret is None:
-            yield Inconsistency(secret, "HS256 needs a secret, such as secret://env/AIRBOSS_JWT_SECRET")
-    elif jwt.public_key_path is None and jwt.jwks_url is None:
-        text = f"{family} needs auth.jwt.public_key_path or auth.jwt.jwks_url"
-        yield Inconsistency((*section, "algorithms"), text, (key, jwks))
+    if jwt.public_key_path is not None and jwt.jwks_url is not None:
+        yield Inconsistency(jwks, "there is auth.jwt.public_key_path already: keep one of them", (key,))
+    if jwt.jwks_url is not None:
+        if not is_safe(jwt.jwks_url):
+            yield Inconsistency(jwks, _PLAIN_HTTP)
+    elif jwt.public_key_path is None:
+        if not is_issuer_url(jwt.issuer):
+            text = (
+                f"{family} needs auth.jwt.public_key_path, auth.jwt.jwks_url, or an auth.jwt.issuer that is an"
+                " https address, where keys are found by OpenID Connect discovery"
+            )
+            yield Inconsistency((*section, "algorithms"), text, (key, jwks, issuer))
+        elif not is_safe(jwt.issuer):
+            yield Inconsistency(issuer, _PLAIN_HTTP)
 
 
 def _providers(settings: Sections) -> Iterator[Inconsistency]:

@@ -13,6 +13,7 @@ from airboss.domain.policies import (
     EventPolicy,
     FilesPolicy,
     QueuePolicy,
+    JwtPolicy,
     RetentionPolicy,
     WebPolicy,
 )
@@ -53,11 +54,12 @@ class LogPolicy:
 
 @dataclass(frozen=True, slots=True)
 class RuntimeConfig:
-    """Everything a runtime is built from; `database` None keeps all in memory."""
+    """Everything a runtime is built from; `database` None keeps all in memory, `auth` None trusts every caller."""
 
     listen: ListenPolicy
     edge: EdgePolicy
     data_dir: Path
+    auth: JwtPolicy | None
     database: Path | None
     queue: QueuePolicy
     events: EventPolicy
@@ -92,6 +94,7 @@ def to_runtime_config(settings: AppSettings, environ: Mapping[str, str], cwd: Pa
         ),
         data_dir=data_dir,
         database=_database(settings.storage.url, data_dir, cwd),
+        auth=jwt_policy(settings, cwd) if settings.auth.mode == "jwt" else None,
         queue=QueuePolicy(limits.max_concurrent_jobs, limits.queue_capacity),
         events=EventPolicy(events.subscriber_buffer, events.heartbeat_seconds, events.max_bytes),
         retention=RetentionPolicy(
@@ -113,11 +116,24 @@ def to_runtime_config(settings: AppSettings, environ: Mapping[str, str], cwd: Pa
         logs=LogPolicy(settings.telemetry.log_format, settings.telemetry.log_level),
     )
 
+        settings_hash=settings_hash(settings),
+    )
+
+
+def jwt_policy(settings: AppSettings, cwd: Path) -> JwtPolicy:
+    """Return how tokens would be checked, whether or not they are."""
+    jwt = settings.auth.jwt
+    return JwtPolicy(
+        algorithm=jwt.algorithms[0],
+        issuer=jwt.issuer,
+        audience=jwt.audience,
+        secret=None if jwt.secret is None else str(jwt.secret),
+        public_key_path=None if jwt.public_key_path is None else cwd / jwt.public_key_path,
+        jwks_url=jwt.jwks_url,
 
 def _require_built(settings: AppSettings) -> None:
     url = settings.storage.url or ""
     gaps = {
-        "auth.mode: jwt": settings.auth.mode != "off",
         "storage.url: postgresql://": url.startswith("postgresql"),
         "limits.store_url": settings.limits.store_url is not None,
         "limits.spawn_rate": settings.limits.spawn_rate is not None,

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
+from pathlib import Path
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,3 +80,18 @@ class WebPolicy:
     allow_http: bool
     timeout_seconds: float
     max_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class JwtPolicy:
+    """Which bearer tokens are taken: one algorithm, one issuer, one audience, and where the keys are from.
+
+    `secret` is a reference. Where there is neither a path nor an address the issuer is asked for its own.
+    """
+
+    algorithm: str
+    issuer: str
+    audience: str
+    secret: str | None
+    public_key_path: Path | None
+    jwks_url: str | None

@@ -19,6 +19,7 @@ from airboss.providers.registry import ProviderRegistry
 from airboss.resilience.background import Background
 from airboss.resilience.system_clock import SystemClock
 from airboss.runtime.lazy_loop import LazyLoop
+from airboss.runtime.authentication import TokenAuthentication
 from airboss.runtime.provider_news import ProviderNews
 from airboss.runtime.toolbox import build_tools, build_web_client, require_tools
 from airboss.storage.memory import MemoryStore
@@ -44,6 +45,11 @@ class Runtime:
         self.engine = EmbeddedEngine()
         self._web = build_web_client(config.web)
         tools = build_tools(config, self._web)
+        self.authentication = (
+            None
+            if config.auth is None
+            else TokenAuthentication(config.auth, read_secret=read_secret, clock=self.clock, log=self.log)
+        )
         require_tools(config.agents, tools)
         self._news = ProviderNews(self.store, lambda: self.metrics, self.clock)
         self.providers = ProviderRegistry(
@@ -82,6 +88,7 @@ class Runtime:
         """Open the store, recover, begin to work; when this returns the node can serve."""
         await self.store.open(self.bus.publish)
         self._is_open = True
+        self._start_authentication()
         try:
             await self._recover()
         except StorageUnavailableError as error:
@@ -95,6 +102,14 @@ class Runtime:
 
     async def _recover(self) -> None:
         self.node_id = await self.store.node_id()
+    def _start_authentication(self) -> None:
+        if self.authentication is not None:
+            self.authentication.start()
+        else:
+            self.log.warning(
+                "auth.off", meaning="whoever can reach this port is an admin", advice="set auth.mode: jwt"
+            )
+
         self.bus.start_after((await self.store.event_bounds()).last)
         await self.lag.start()
         await self.manager.start()
@@ -133,6 +148,8 @@ class Runtime:
     async def _beat(self) -> None:
         while True:
             await self.clock.sleep(self.config.events.heartbeat_seconds)
+        if self.authentication is not None:
+            await self.authentication.stop()
             await self.bus.heartbeat()
 
     def _gauges(self) -> Gauges:

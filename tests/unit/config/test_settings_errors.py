@@ -13,6 +13,10 @@ REFERENCE = (
     "secret://env/NAME, secret://file/PATH or secret://vault/MOUNT/PATH#KEY"
 )
 
+PLAIN_HTTP = (
+    "keys are fetched by https only, but from this machine: whoever is on the way could put in their own"
+)
+
 
 def test_everything_wrong_is_told_at_once_in_the_order_of_the_layers(refusal: Refusal) -> None:
     text = "server:\n  port: 1\n  prot: 2\nlimits:\n  queue_capacity: many\n"
@@ -179,7 +183,33 @@ def test_variables_that_are_not_settings_are_left_alone(load: Load, refusal: Ref
         (
             "auth: {mode: jwt, jwt: {algorithms: [EdDSA]}}",
             [
-                "airboss.yaml:1: auth.jwt.algorithms: EdDSA needs auth.jwt.public_key_path or auth.jwt.jwks_url"
+                (
+                    "airboss.yaml:1: auth.jwt.algorithms: EdDSA needs auth.jwt.public_key_path, auth.jwt.jwks_url, or "
+                    "an auth.jwt.issuer that is an https address, where keys are found by OpenID Connect discovery"
+                )
+            ],
+        ),
+        (
+            "auth: {mode: jwt, jwt: {algorithms: [RS256], issuer: 'http://id.example'}}",
+            [f"airboss.yaml:1: auth.jwt.issuer: {PLAIN_HTTP}"],
+        ),
+        (
+            "auth: {mode: jwt, jwt: {algorithms: [RS256], jwks_url: 'http://id.example/keys'}}",
+            [f"airboss.yaml:1: auth.jwt.jwks_url: {PLAIN_HTTP}"],
+        ),
+        (
+            "auth: {mode: jwt, jwt: {algorithms: [RS256], jwks_url: 'https://a.example', public_key_path: k.pem}}",
+            [
+                "airboss.yaml:1: auth.jwt.jwks_url: there is auth.jwt.public_key_path already: keep one of them"
+            ],
+        ),
+        (
+            "auth: {mode: jwt, jwt: {public_key_path: key.pem}}",
+            [
+                (
+                    "airboss.yaml:1: auth.jwt.public_key_path: is for public keys, which HS256 has none of: "
+                    "choose RS256, ES256 or EdDSA in auth.jwt.algorithms"
+                )
             ],
         ),
         (

@@ -75,7 +75,13 @@ def events_router(services: Services) -> APIRouter:
     ) -> EventStreamResponse:
         give_back = slots.take(f"{principal.tenant}/{principal.subject}")
         subscription = services.bus.subscribe(services.store, only, after=after)
-        return EventStreamResponse(services.bus, subscription, on_close=give_back, **ending)
+        return EventStreamResponse(
+            services.bus,
+            subscription,
+            seconds_left=principal.seconds_left(services.clock.now_ms()),
+            on_close=give_back,
+            **ending,
+        )
 
     async def stream_job(request: Request, job_id: str, query: JobEventsQuery) -> Response:
         principal = principal_of(request)
