@@ -15,6 +15,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from pydantic_core import PydanticUndefined
 
 from airboss.app.create import create_app
+from airboss.cli.exit_codes import MEANINGS, ExitCode
 from airboss.cli.main import app as command_line
 from airboss.config import AppSettings
 from airboss.config.environment import variable_of
@@ -402,9 +403,15 @@ def cli_page() -> str:
         "# Command line",
         "",
         (
-            "`airboss --help`, and `--help` behind each command, say the same. Exit codes: 0 done, 1 failed,"
-            " 2 wrong settings or wrong usage, 3 a watched job did not complete, 130 interrupted."
+            "`airboss --help`, and `--help` behind each command, say the same."
+            " [How to use it](../command-line.md) is a page of its own."
         ),
+        "",
+        "## Exit codes",
+        "",
+        "| Code | |",
+        "|---|---|",
+        *(f"| {code.value} | {MEANINGS[code]} |" for code in ExitCode),
     ]
     for words, command in _commands("airboss", typer.main.get_command(command_line)):
         arguments = [each for each in command.params if each.param_type_name == "argument"]

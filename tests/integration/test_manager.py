@@ -10,7 +10,7 @@ import pytest
 from tests.support.clock import DEADLINE_SECONDS, START_MS, FakeClock
 from tests.support.jobs import delta, new_agent
 from tests.support.loops import HeldLoop, ScriptedLoop
-from tests.support.nodes import ADMIN, CALLER, Node, running_node
+from tests.support.nodes import ADMIN, BY_ADMIN, CALLER, Node, running_node
 from tests.support.stores import ADAPTERS, HeldStore, kept_counts, make_store, recount
 
 from airboss.domain.agents import AgentSpec
@@ -94,7 +94,7 @@ async def test_what_is_not_there_is_refused(store: HeldStore, loop: HeldLoop) ->
             await refused(node.manager.cancel(bad, ADMIN), "job_not_found")
             await refused(node.manager.retry(bad, ADMIN, "r"), "job_not_found")
             await refused(node.manager.wait(bad, ADMIN, 0), "job_not_found")
-        await refused(node.manager.pause("nobody"), "unknown_agent")
+        await refused(node.manager.pause("nobody", BY_ADMIN), "unknown_agent")
         assert store.calls["spawn"] == 0
 
 
@@ -217,7 +217,7 @@ async def test_the_time_of_all_attempts_counts_towards_the_timeout(store: HeldSt
 
 async def test_an_agent_that_is_gone_ends_its_jobs(store: HeldStore, loop: HeldLoop) -> None:
     async with running_node(store, loop, agents=[new_agent("alpha"), new_agent("beta")]) as node:
-        await node.manager.pause("alpha")
+        await node.manager.pause("alpha", BY_ADMIN)
         waiting = await node.spawn("alpha")
         running = await node.spawn("beta")
         await loop.until_started(running.id)
@@ -233,12 +233,12 @@ async def test_an_agent_that_is_gone_ends_its_jobs(store: HeldStore, loop: HeldL
 
 async def test_a_pending_job_is_cancelled_at_once(store: HeldStore, loop: HeldLoop) -> None:
     async with running_node(store, loop) as node:
-        await node.manager.pause("alpha")
+        await node.manager.pause("alpha", BY_ADMIN)
         job = await node.spawn()
         view, done = await node.manager.cancel(job.id, CALLER)
         assert (view.job.state, done, view.queue_position) == (JobState.CANCELLED, True, None)
         assert node.manager.queue_depth == 0
-        await node.manager.resume("alpha")
+        await node.manager.resume("alpha", BY_ADMIN)
         await refused(node.manager.cancel(job.id, CALLER), "already_final")
         assert loop.started == []
 
@@ -401,7 +401,7 @@ async def test_capacity_is_exact_under_a_race(store: HeldStore) -> None:
     slow = store.hold("spawn")
     loop = ScriptedLoop()
     async with running_node(store, loop, capacity=20) as node:
-        await node.manager.pause("alpha")
+        await node.manager.pause("alpha", BY_ADMIN)
         spawns = [asyncio.ensure_future(node.spawn(input=n)) for n in range(200)]
         await slow.until_arrived(20)
         slow.open()
@@ -412,7 +412,7 @@ async def test_capacity_is_exact_under_a_race(store: HeldStore) -> None:
         assert {error.code for error in full} == {"queue_full"}
         assert all((error.retry_after_seconds or 0) >= 1 for error in full)
         assert node.manager.queue_depth == 20
-        await node.manager.resume("alpha")
+        await node.manager.resume("alpha", BY_ADMIN)
         for job in accepted:
             assert (await node.ended(job.id)).state is JobState.COMPLETED
         await node.spawn()
@@ -420,7 +420,7 @@ async def test_capacity_is_exact_under_a_race(store: HeldStore) -> None:
 
 async def test_a_spawn_that_could_not_be_stored_leaves_its_place(store: HeldStore, loop: HeldLoop) -> None:
     async with running_node(store, loop, capacity=1) as node:
-        await node.manager.pause("alpha")
+        await node.manager.pause("alpha", BY_ADMIN)
         store.fail("spawn", 3)
         for _ in range(3):
             with pytest.raises(StorageUnavailableError):
@@ -435,12 +435,12 @@ async def test_a_spawn_that_could_not_be_stored_leaves_its_place(store: HeldStor
 async def test_a_job_for_later_takes_no_place_until_it_is_due(store: HeldStore, loop: HeldLoop) -> None:
     clock = FakeClock()
     async with running_node(store, loop, capacity=1, clock=clock) as node:
-        await node.manager.pause("alpha")
+        await node.manager.pause("alpha", BY_ADMIN)
         later = [await node.spawn(run_at_ms=clock.now_ms() + 500) for _ in range(5)]
         assert node.manager.queue_depth == 0
         assert (await node.manager.get(later[0].id, ADMIN)).queue_position is None
         now = await node.spawn()
-        await node.manager.resume("alpha")
+        await node.manager.resume("alpha", BY_ADMIN)
         await loop.until_started(now.id)
         assert loop.started == [now.id]
         await clock.someone_sleeps(0.5)
@@ -506,7 +506,7 @@ async def test_an_agent_runs_no_more_than_its_own_limit(store: HeldStore, loop: 
 
 async def test_a_view_tells_the_place_in_the_queue(store: HeldStore, loop: HeldLoop) -> None:
     async with running_node(store, loop) as node:
-        await node.manager.pause("alpha")
+        await node.manager.pause("alpha", BY_ADMIN)
         low = await node.spawn(priority=1)
         high = await node.spawn(priority=9)
         assert (await node.manager.get(high.id, ADMIN)).queue_position == 1
@@ -523,7 +523,7 @@ async def test_a_view_tells_the_place_in_the_queue(store: HeldStore, loop: HeldL
 
 
 async def paused_with(node: Node, **fields: Any) -> Job:
-    await node.manager.pause("alpha")
+    await node.manager.pause("alpha", BY_ADMIN)
     return await node.spawn(**fields)
 
 
@@ -591,7 +591,7 @@ async def test_a_claim_that_failed_is_tried_again_and_the_wait_goes_on(
         job = await node.spawn(max_queue_wait_seconds=50)
         await clock.someone_sleeps(1)
         await clock.someone_sleeps(50)
-        await node.manager.pause("alpha")
+        await node.manager.pause("alpha", BY_ADMIN)
         clock.advance(1)
         await clock.someone_sleeps(49)
         clock.advance(49)
@@ -796,7 +796,7 @@ async def test_who_waits_is_released_by_a_drain(store: HeldStore, loop: HeldLoop
 async def test_a_job_whose_node_died_is_run_again(adapter: str, tmp_path: Path) -> None:
     store = make_store(adapter, tmp_path)
     async with running_node(store, HeldLoop()) as node:
-        await node.manager.pause("alpha")
+        await node.manager.pause("alpha", BY_ADMIN)
         job = await node.spawn(input="again")
         # Claimed by a worker of a process that then is killed: nobody hands it back.
         await store.start(job.id, node.clock.now_ms())
@@ -806,20 +806,20 @@ async def test_a_job_whose_node_died_is_run_again(adapter: str, tmp_path: Path) 
     async with running_node(store, ScriptedLoop()) as node:
         assert node.manager.queues()[0].paused
         assert node.recorder.types(job.id) == ["job.interrupted"]
-        await node.manager.resume("alpha")
+        await node.manager.resume("alpha", BY_ADMIN)
         ended = await node.ended(job.id)
         assert (ended.state, ended.attempt, ended.claim) == (JobState.COMPLETED, 2, 2)
 
 
 async def test_a_job_that_kills_its_worker_cannot_loop(store: HeldStore) -> None:
     async with running_node(store, HeldLoop()) as node:
-        await node.manager.pause("alpha")
+        await node.manager.pause("alpha", BY_ADMIN)
         job = await node.spawn()
     for _ in range(3):
         async with running_node(store, HeldLoop()) as node:
             await store.start(job.id, node.clock.now_ms())
     async with running_node(store, loop := ScriptedLoop()) as node:
-        await node.manager.resume("alpha")
+        await node.manager.resume("alpha", BY_ADMIN)
         ended = await node.ended(job.id)
         assert ended.error is not None
         assert (ended.state, ended.attempt, ended.error.code) == (JobState.FAILED, 3, "worker_lost")
@@ -830,7 +830,7 @@ async def test_a_last_chance_that_breaks_its_worker_lets_the_next_have_its_own(
     store: HeldStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with running_node(store, HeldLoop()) as node:
-        await node.manager.pause("alpha")
+        await node.manager.pause("alpha", BY_ADMIN)
         jobs = [await node.spawn(), await node.spawn()]
     for _ in range(2):
         async with running_node(store, HeldLoop()) as node:
@@ -847,7 +847,7 @@ async def test_a_last_chance_that_breaks_its_worker_lets_the_next_have_its_own(
     async with running_node(store, ScriptedLoop()) as node:
         views = [await node.manager.get(job.id, ADMIN) for job in jobs]
         assert [view.queue_position for view in views] == [1, None]
-        await node.manager.resume("alpha")
+        await node.manager.resume("alpha", BY_ADMIN)
         assert (await node.ended(jobs[1].id)).state is JobState.COMPLETED
         assert node.log.errors == ["worker.broke"]
 
@@ -872,7 +872,7 @@ async def test_jobs_for_later_are_remembered_over_a_restart(store: HeldStore, lo
 async def test_two_hundred_spawns_with_one_key_make_one_job(adapter: str, tmp_path: Path) -> None:
     loop = ScriptedLoop()
     async with running_node(make_store(adapter, tmp_path), loop, capacity=1) as node:
-        await node.manager.pause("alpha")
+        await node.manager.pause("alpha", BY_ADMIN)
         results = await asyncio.gather(
             *(
                 node.manager.spawn(
@@ -890,7 +890,7 @@ async def test_two_hundred_spawns_with_one_key_make_one_job(adapter: str, tmp_pa
             node.manager.spawn(other_body, CALLER, "req", Idempotency("key", "other hash")),
             "idempotency_mismatch",
         )
-        await node.manager.resume("alpha")
+        await node.manager.resume("alpha", BY_ADMIN)
         job_id = results[0].view.job.id
         assert (await node.ended(job_id)).state is JobState.COMPLETED
         assert loop.started == [job_id]
@@ -904,7 +904,7 @@ async def test_two_hundred_spawns_with_one_key_make_one_job(adapter: str, tmp_pa
 async def test_a_replayed_spawn_in_a_race_is_queued_once(store: HeldStore, loop: HeldLoop) -> None:
     committed = store.hold_answer("spawn")
     async with running_node(store, loop) as node:
-        await node.manager.pause("alpha")
+        await node.manager.pause("alpha", BY_ADMIN)
         first = asyncio.ensure_future(node.spawn(key="k"))
         await committed.until_arrived()
         first.cancel()
@@ -964,12 +964,12 @@ async def test_an_admin_retries_a_job_where_it_belongs(store: HeldStore) -> None
 
 async def test_pausing_is_told_and_kept(store: HeldStore, loop: HeldLoop) -> None:
     async with running_node(store, loop) as node:
-        view = await node.manager.pause("alpha")
+        view = await node.manager.pause("alpha", BY_ADMIN)
         assert (view.paused, view.depth) == (True, 0)
-        await node.manager.pause("alpha")
+        await node.manager.pause("alpha", BY_ADMIN)
         await node.spawn()
-        assert (await node.manager.resume("alpha")).paused is False
-        await node.manager.resume("alpha")
+        assert (await node.manager.resume("alpha", BY_ADMIN)).paused is False
+        await node.manager.resume("alpha", BY_ADMIN)
         await loop.until_running()
         assert [kind for kind in node.recorder.types() if kind.startswith("queue.")] == [
             "queue.paused",

@@ -12,6 +12,7 @@ from tests.support.jobs import new_agent
 from tests.support.tasks import tasks_left
 
 from airboss.domain.agents import AgentSpec
+from airboss.domain.audit import Caller
 from airboss.domain.jobs import Job
 from airboss.domain.policies import QueuePolicy
 from airboss.domain.principals import Principal, Role
@@ -24,6 +25,7 @@ from airboss.ports.store import Idempotency, Store
 
 CALLER = Principal("someone", "default", Role.RUN)
 ADMIN = Principal("root", "default", Role.ADMIN)
+BY_ADMIN = Caller(ADMIN, "req-2")
 
 
 class RecordingLog:

@@ -54,10 +54,13 @@ class ServerProcess:
 
 @contextmanager
 def running_server(
-    folder: Path, settings: Mapping[str, Any] | None = None, environ: Mapping[str, str] | None = None
+    folder: Path,
+    settings: Mapping[str, Any] | None = None,
+    environ: Mapping[str, str] | None = None,
+    port: int = 0,
 ) -> Iterator[ServerProcess]:
     """Serve with `folder` as the working directory, until the end of the block if not stopped before."""
-    server = start_server(folder, settings, environ)
+    server = start_server(folder, settings, environ, port)
     try:
         yield server
     finally:
@@ -66,13 +69,16 @@ def running_server(
 
 
 def start_server(
-    folder: Path, settings: Mapping[str, Any] | None = None, environ: Mapping[str, str] | None = None
+    folder: Path,
+    settings: Mapping[str, Any] | None = None,
+    environ: Mapping[str, str] | None = None,
+    port: int = 0,
 ) -> ServerProcess:
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "airboss.yaml").write_text(yaml.safe_dump(dict(settings or {})))
     with (folder / "server.log").open("a") as log:
         process = subprocess.Popen(
-            [sys.executable, "-m", "airboss", "serve", "--port", "0"],
+            [sys.executable, "-m", "airboss", "serve", "--port", str(port)],
             cwd=folder,
             env={"PATH": "/usr/bin:/bin", "PYTHONWARNINGS": "error", **(environ or {})},
             stdout=subprocess.PIPE,

@@ -41,7 +41,7 @@ class SpeakingProvider:
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
 
-            def do_POST(self) -> None:  # noqa: N802 - the name that http.server asks for
+            def do_POST(self) -> None:
                 provider._answer(self)
 
             def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - its signature

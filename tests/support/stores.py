@@ -10,6 +10,7 @@ from pathlib import Path
 from tests.support.clock import DEADLINE_SECONDS
 from tests.support.events import EventRecorder
 
+from airboss.domain.audit import Caller
 from airboss.domain.errors import StorageUnavailableError
 from airboss.domain.jobs import Job, Outcome
 from airboss.domain.states import JobState
@@ -131,9 +132,9 @@ class HeldStore(MemoryStore):
         if (gate := self._after.get(method)) is not None:
             await gate.go_through()
 
-    async def spawn(self, job: Job, idempotency: Idempotency | None) -> Spawned:
+    async def spawn(self, job: Job, idempotency: Idempotency | None, caller: Caller | None = None) -> Spawned:
         await self._enter("spawn")
-        spawned = await super().spawn(job, idempotency)
+        spawned = await super().spawn(job, idempotency, caller)
         await self._leave("spawn")
         return spawned
 
@@ -154,10 +155,10 @@ class HeldStore(MemoryStore):
         return await super().end_pending(job_id, outcome, now_ms)
 
     async def request_cancel(
-        self, job_id: str, tenant: str | None, by: str, now_ms: int
+        self, job_id: str, tenant: str | None, by: str, now_ms: int, caller: Caller | None = None
     ) -> CancelResult | None:
         await self._enter("request_cancel")
-        result = await super().request_cancel(job_id, tenant, by, now_ms)
+        result = await super().request_cancel(job_id, tenant, by, now_ms, caller)
         await self._leave("request_cancel")
         return result
 

@@ -5,6 +5,7 @@ from fastapi import FastAPI
 from airboss.api.errors import install_error_handlers
 from airboss.api.openapi import openapi_document
 from airboss.api.routers.agents import agents_router
+from airboss.api.routers.audit import audit_router
 from airboss.api.routers.coord import coord_router
 from airboss.api.routers.events import events_router
 from airboss.api.routers.health import health_router
@@ -40,6 +41,7 @@ def build_application(services: Services) -> FastAPI:
             agents_router(services),
             providers_router(services),
             coord_router(services),
+            audit_router(services),
             metrics_router(services),
             root_router(services, lambda: openapi_document(app)),
             ui_router(services),

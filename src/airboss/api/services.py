@@ -7,12 +7,13 @@ from starlette.requests import Request
 from airboss.api.authentication import Authenticator
 from airboss.api.readiness import Readiness
 from airboss.api.tickets import Tickets
+from airboss.domain.audit import Caller
 from airboss.domain.policies import EdgePolicy
 from airboss.domain.principals import Principal
 from airboss.events.bus import EventBus
 from airboss.manager.manager import AgentManager
-from airboss.ports.store import Store
 from airboss.ports.clock import Clock
+from airboss.ports.store import Store
 from airboss.providers.registry import ProviderRegistry
 from airboss.telemetry.metrics import Metrics
 
@@ -30,14 +31,19 @@ class Services:
     providers: ProviderRegistry
     authenticator: Authenticator
     edge: EdgePolicy
-    version: str
     clock: Clock
+    version: str
 
 
 def principal_of(request: Request) -> Principal:
     """Return the caller that the route's rule let in."""
     principal: Principal = request.state.principal
     return principal
+
+
+def caller_of(request: Request) -> Caller:
+    """Return the caller with the request's id, for what is written into the audit."""
+    return Caller(principal_of(request), request_id_of(request))
 
 
 def request_id_of(request: Request) -> str:

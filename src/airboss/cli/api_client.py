@@ -1,47 +1,59 @@
 """A client of the HTTP API."""
 
-import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import httpx2
 
+from airboss.cli.advice import for_request
+from airboss.cli.failures import RefusedError, UnreachableError, UsageError
 from airboss.cli.sse import Frame, frames
 
-_TIMEOUT = httpx2.Timeout(70.0, connect=5.0)
+_CONNECT_SECONDS = 5.0
+_ANSWER_SECONDS = 70.0
 #: Heartbeats come every 15 s: a stream that is silent for three of them is gone.
-_STREAM_TIMEOUT = httpx2.Timeout(45.0, connect=5.0)
-
-
-class ApiError(Exception):
-    """The server refused, or could not be reached; the text says what to do."""
-
-
-class UnreachableError(ApiError):
-    """There was no answer, or it broke off: it may come another time."""
+_STREAM_TIMEOUT = httpx2.Timeout(45.0, connect=_CONNECT_SECONDS)
 
 
 class ApiClient:
-    """Synchronous, for commands."""
+    """Synchronous, for commands. Raises `CommandError` where there is no answer, or a refusal."""
 
-    def __init__(self, url: str, token: str | None) -> None:
+    def __init__(self, url: str, token: str | None, answer_seconds: float = _ANSWER_SECONDS) -> None:
         headers = {"Authorization": f"Bearer {token}"} if token else {}
         self.url = url
         try:
-            self._http = httpx2.Client(base_url=url, headers=headers, timeout=_TIMEOUT, trust_env=False)
+            self._http = httpx2.Client(
+                base_url=url,
+                headers=headers,
+                timeout=httpx2.Timeout(answer_seconds, connect=min(_CONNECT_SECONDS, answer_seconds)),
+                trust_env=False,
+                # Reading the system's certificates takes longer than a request without them.
+                verify=url.startswith("https:"),
+            )
         except httpx2.InvalidURL as error:
-            raise ApiError(f"'{url}' is no address of a server: {error}") from None
+            raise UsageError(f"'{url}' is no address of a server: {error}") from None
+        except UnicodeEncodeError:
+            raise UsageError("the token holds characters that no token has") from None
+        if self._http.base_url.scheme not in ("http", "https") or not self._http.base_url.host:
+            raise UsageError(f"'{url}' is no address of a server: it must be like http://127.0.0.1:8700")
 
     def close(self) -> None:
         self._http.close()
 
-    def get(self, path: str, parameters: Mapping[str, Any] | None = None) -> Any:
+    def get(self, path: str, parameters: Mapping[str, Any] | None = None) -> dict[str, Any]:
         return self._send("GET", path, params=_given(parameters or {}))
 
-    def post(self, path: str, body: Any = None, headers: Mapping[str, str] | None = None) -> Any:
+    def list(self, path: str) -> list[dict[str, Any]]:
+        """Return the documents of a collection that is not paged."""
+        documents: list[dict[str, Any]] = self.get(path)["data"]
+        return documents
+
+    def post(self, path: str, body: Any = None, headers: Mapping[str, str] | None = None) -> dict[str, Any]:
         return self._send("POST", path, json=body, headers=headers)
 
-    def stream(self, path: str, parameters: Mapping[str, Any], after: int | None) -> Iterator[Frame]:
+    def stream(
+        self, path: str, parameters: Mapping[str, Any], after: int | None, on_open: Callable[[], None]
+    ) -> Iterator[Frame]:
         """Follow a stream until it ends; raises `UnreachableError` where it breaks off."""
         headers = {"Accept": "text/event-stream"}
         if after is not None:
@@ -52,34 +64,48 @@ class ApiClient:
             ) as answer:
                 if answer.status_code != httpx2.codes.OK:
                     answer.read()
-                    raise _refused(answer)
+                    raise self._refused(answer)
+                if not answer.headers.get("content-type", "").startswith("text/event-stream"):
+                    raise self._no_airboss(answer)
+                on_open()
                 yield from frames(answer.iter_lines())
-        except httpx2.TransportError as error:
+        except httpx2.HTTPError as error:
             raise self._unreachable(error) from None
 
-    def _send(self, method: str, path: str, **options: Any) -> Any:
+    def _send(self, method: str, path: str, **options: Any) -> dict[str, Any]:
         try:
             answer = self._http.request(method, path, **options)
-        except httpx2.TransportError as error:
+        except httpx2.HTTPError as error:
             raise self._unreachable(error) from None
         if answer.is_error:
-            raise _refused(answer)
-        return answer.json()
+            raise self._refused(answer)
+        try:
+            document = answer.json()
+        except ValueError:
+            document = None
+        if not isinstance(document, dict):
+            raise self._no_airboss(answer)
+        return document
 
-    def _unreachable(self, error: httpx2.TransportError) -> UnreachableError:
+    def _unreachable(self, error: httpx2.HTTPError) -> UnreachableError:
+        advice = "start it with 'airboss serve', or name another with --url or AIRBOSS_URL"
+        if isinstance(error, httpx2.ConnectError | httpx2.ConnectTimeout):
+            return UnreachableError(f"cannot reach {self.url}: is the server running?", advice)
+        return UnreachableError(f"no answer from {self.url} ({type(error).__name__})", advice)
+
+    def _refused(self, answer: httpx2.Response) -> RefusedError | UnreachableError:
+        try:
+            error = answer.json()["error"]
+            text = f"{error['code']}: {error['message']} (request {error['request_id']})"
+            return RefusedError(text, for_request(error["code"]), answer.status_code)
+        except (ValueError, KeyError, TypeError):
+            return self._no_airboss(answer)
+
+    def _no_airboss(self, answer: httpx2.Response) -> UnreachableError:
         return UnreachableError(
-            f"no answer from {self.url} ({type(error).__name__}): start it with 'airboss serve',"
-            " or name another with --url or AIRBOSS_URL"
+            f"HTTP {answer.status_code} from {answer.url}, which does not look like an Airboss",
+            "name the server with --url or AIRBOSS_URL",
         )
-
-
-def _refused(answer: httpx2.Response) -> ApiError:
-    try:
-        error = answer.json()["error"]
-        text = f"{error['code']}: {error['message']} (request {error['request_id']})"
-    except (json.JSONDecodeError, KeyError, TypeError):
-        text = f"HTTP {answer.status_code} from {answer.url}, which does not look like an Airboss"
-    return ApiError(text)
 
 
 def _given(parameters: Mapping[str, Any]) -> dict[str, str | Sequence[str]]:

@@ -1,10 +1,16 @@
 """From a command's options to a client of the server they name."""
 
 import atexit
+import os
 from pathlib import Path
 
 from airboss.cli.api_client import ApiClient
-from airboss.cli.options import server_url
+from airboss.cli.late import Late, load_late
+
+#: Where a server is that nobody set: it saves loading the settings to learn that there are none.
+DEFAULT_URL = "http://127.0.0.1:8700"
+_SETTINGS_FILE = "airboss.yaml"
+_NOT_SETTINGS = ("AIRBOSS_URL", "AIRBOSS_TOKEN")
 
 
 def connect(url: str | None, token: str | None, config: Path | None) -> ApiClient:
@@ -12,3 +18,18 @@ def connect(url: str | None, token: str | None, config: Path | None) -> ApiClien
     client = ApiClient(server_url(url, config), token)
     atexit.register(client.close)
     return client
+
+
+def server_url(url: str | None, config: Path | None) -> str:
+    """Return where the server is: what was named, else what the settings say."""
+    if url is not None:
+        return url.rstrip("/")
+    return load_late(Late.SETTINGS).server_url(config) if _are_there_settings(config) else DEFAULT_URL
+
+
+def _are_there_settings(config: Path | None) -> bool:
+    return (
+        config is not None
+        or Path(_SETTINGS_FILE).exists()
+        or any(name.startswith("AIRBOSS_") and name not in _NOT_SETTINGS for name in os.environ)
+    )

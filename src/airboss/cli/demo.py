@@ -13,8 +13,9 @@ from pathlib import Path
 import typer
 
 from airboss.cli.connecting import connect
-from airboss.cli.jobs import watch_job
-from airboss.cli.options import ConfigOption, load
+from airboss.cli.late import Late, load_late
+from airboss.cli.options import PATIENCE_SECONDS, ConfigOption
+from airboss.cli.watching import watch_lines
 
 _QUESTION = "How does a cancel stop the work of a running job?"
 _URL = re.compile(r"API\s+(http\S+)/v1")
@@ -26,16 +27,17 @@ def demo(config: ConfigOption = None) -> None:
 
     On a terminal the server stays until Ctrl-C; without one this ends with the job.
     """
-    port = _free_port(load(config).settings.server.port)
+    port = _free_port(load_late(Late.SETTINGS).port(config))
     with tempfile.TemporaryDirectory(prefix="airboss-demo-") as folder, _server(port, folder, config) as url:
         typer.echo(f"\nPOST {url}/v1/jobs  agent=offline  input={_QUESTION!r}\n")
         client = connect(url, None, config)
         job = client.post("/v1/jobs", {"agent": "offline", "input": _QUESTION})
-        watch_job(client, job["id"], as_json=False)
+        code = watch_lines(client, job["id"], PATIENCE_SECONDS)
         typer.echo(f"\nDashboard: {url}/ui/")
         if sys.stdin.isatty():
             typer.echo("Serving until Ctrl-C.")
             signal.pause()
+    raise typer.Exit(code)
 
 
 @contextmanager

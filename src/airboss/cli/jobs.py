@@ -1,63 +1,50 @@
-"""`airboss jobs`: spawn, list, show, watch, cancel."""
+"""`airboss jobs`: list, show, watch, cancel, retry; `spawn` has a file of its own."""
 
-import json
-import sys
 from typing import Annotated, Any
-from urllib.parse import quote
 
 import typer
+from rich.text import Text
 
-from airboss.cli.api_client import ApiClient, ApiError
+from airboss.cli import times
+from airboss.cli.completion import complete_agent, complete_job, complete_live_job, complete_state
 from airboss.cli.connecting import connect
-from airboss.cli.following import follow
-from airboss.cli.options import ConfigOption, JsonOption, TokenOption, UrlOption
-from airboss.cli.render import describe_event, echo_job, echo_jobs, echo_json
+from airboss.cli.job_page import job_page
+from airboss.cli.options import (
+    PATIENCE_SECONDS,
+    ConfigOption,
+    JsonOption,
+    PatienceOption,
+    TokenOption,
+    UrlOption,
+)
+from airboss.cli.spawn import WaitOption, WatchOption, spawn, tell_spawned
+from airboss.cli.table import Column, Listing
+from airboss.cli.terminal import is_terminal, say, state_style, tell, write_json
+from airboss.cli.watching import job_path, wait_for_job, watch_job
+from airboss.domain.states import JobState
 
-#: The job ended, but not with an answer.
-NOT_COMPLETED_EXIT = 3
-_FINAL = ("completed", "failed", "cancelled", "timed_out")
+_MOST_PER_PAGE = 200
 
-jobs = typer.Typer(help="Spawn, list, show, watch and cancel jobs.", no_args_is_help=True)
-JobId = Annotated[str, typer.Argument(help="The job's id.")]
+jobs = typer.Typer(help="Spawn, list, show, watch, cancel and retry jobs.", no_args_is_help=True)
+jobs.command()(spawn)
 
-
-@jobs.command()
-def spawn(
-    agent: Annotated[str, typer.Argument(help="The agent's name; 'airboss agents' lists them.")],
-    text: Annotated[str, typer.Argument(metavar="INPUT", help="What to ask; '-' reads standard input.")],
-    *,
-    as_json_input: Annotated[bool, typer.Option("--json-input", help="INPUT is JSON, not text.")] = False,
-    timeout_seconds: Annotated[float | None, typer.Option(help="Running time in seconds.")] = None,
-    priority: Annotated[int | None, typer.Option(help="0 to 9, higher first.")] = None,
-    key: Annotated[str | None, typer.Option("--idempotency-key", help="Makes a repeat harmless.")] = None,
-    follow_it: Annotated[bool, typer.Option("--watch", help="Follow the job to its end.")] = False,
-    url: UrlOption = None,
-    token: TokenOption = None,
-    config: ConfigOption = None,
-    as_json: JsonOption = False,
-) -> None:
-    """Spawn a job."""
-    client = connect(url, token, config)
-    body: dict[str, Any] = {"agent": agent, "input": _input(text, as_json=as_json_input)}
-    if timeout_seconds is not None:
-        body["timeout_seconds"] = timeout_seconds
-    if priority is not None:
-        body["priority"] = priority
-    job = client.post("/v1/jobs", body, {"Idempotency-Key": key} if key else None)
-    if follow_it:
-        watch_job(client, job["id"], as_json=as_json)
-    elif as_json:
-        echo_json(job)
-    else:
-        typer.echo(f"{job['id']}  {job['state']}")
+JobId = Annotated[str, typer.Argument(help="The job's id.", autocompletion=complete_job)]
+LiveJobId = Annotated[str, typer.Argument(help="The job's id.", autocompletion=complete_live_job)]
 
 
 @jobs.command("list")
 def list_jobs(
     *,
-    state: Annotated[list[str] | None, typer.Option(help="Only these states; may be repeated.")] = None,
-    agent: Annotated[str | None, typer.Option(help="Only this agent's.")] = None,
+    state: Annotated[
+        list[str] | None,
+        typer.Option(help="Only these states; may be repeated.", autocompletion=complete_state),
+    ] = None,
+    agent: Annotated[
+        str | None, typer.Option(help="Only this agent's.", autocompletion=complete_agent)
+    ] = None,
     limit: Annotated[int, typer.Option(help="How many, newest first (1 to 200).")] = 20,
+    cursor: Annotated[str | None, typer.Option(help="Go on behind a page, as it said.")] = None,
+    is_all: Annotated[bool, typer.Option("--all", help="All of them, page after page.")] = False,
     url: UrlOption = None,
     token: TokenOption = None,
     config: ConfigOption = None,
@@ -65,12 +52,26 @@ def list_jobs(
 ) -> None:
     """List jobs, newest first."""
     client = connect(url, token, config)
-    page = client.get("/v1/jobs", {"state": state, "agent": agent, "limit": str(limit)})
-    if as_json:
-        for job in page["data"]:
-            echo_json(job)
-    else:
-        echo_jobs(page["data"])
+    listing = Listing(_columns())
+    parameters: dict[str, Any] = {
+        "state": state,
+        "agent": agent,
+        "limit": str(_MOST_PER_PAGE if is_all else limit),
+        "cursor": cursor,
+    }
+    while True:
+        page = client.get("/v1/jobs", parameters)
+        if as_json:
+            for job in page["data"]:
+                write_json(job)
+        else:
+            listing.add(page["data"])
+        if not page["has_more"]:
+            return
+        if not is_all:
+            tell(f"airboss: there are more: --cursor {page['next_cursor']}, or --all")
+            return
+        parameters["cursor"] = page["next_cursor"]
 
 
 @jobs.command()
@@ -82,73 +83,80 @@ def show(
     config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Show a job with its output."""
-    job = connect(url, token, config).get(_path(job_id))
-    (echo_json if as_json else echo_job)(job)
+    """Show a job with its input and its output, or why it has none and what to do."""
+    job = connect(url, token, config).get(job_path(job_id))
+    if as_json:
+        write_json(job)
+        return
+    for line in job_page(job, times.now() if is_terminal() else None):
+        say(line)
 
 
 @jobs.command()
 def watch(
     job_id: JobId,
     *,
+    patience_seconds: PatienceOption = PATIENCE_SECONDS,
     url: UrlOption = None,
     token: TokenOption = None,
     config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Follow a job to its end; the exit code is 0 only if it completed."""
-    watch_job(connect(url, token, config), job_id, as_json=as_json)
+    """Follow a job to its end, live on a terminal; the exit code is 0 only if it completed."""
+    client = connect(url, token, config)
+    raise typer.Exit(watch_job(client, job_id, as_json=as_json, patience_seconds=patience_seconds))
 
 
 @jobs.command()
 def cancel(
-    job_id: JobId,
+    job_id: LiveJobId,
     *,
+    is_waiting: Annotated[bool, typer.Option("--wait", help="Wait until its work has stopped.")] = False,
     url: UrlOption = None,
     token: TokenOption = None,
     config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Cancel a job."""
-    job = connect(url, token, config).post(f"{_path(job_id)}/cancel")
+    client = connect(url, token, config)
+    job = client.post(f"{job_path(job_id)}/cancel")
+    if is_waiting:
+        job = wait_for_job(client, job_id, patience_seconds=PATIENCE_SECONDS)
     if as_json:
-        echo_json(job)
-    else:
-        stopping = "" if job["state"] == "cancelled" else ", stopping"
-        typer.echo(f"{job['id']}  {job['state']}{stopping}")
+        write_json(job)
+        return
+    stopping = "" if job["state"] == JobState.CANCELLED else ", stopping"
+    say(Text.assemble(f"{job['id']}  ", (job["state"], state_style(job["state"])), stopping))
 
 
-def watch_job(client: ApiClient, job_id: str, *, as_json: bool) -> None:
-    """Show a job's events as they come, then how it ended."""
-    for frame in follow(client, f"{_path(job_id)}/events", {}, after=0):
-        if as_json:
-            typer.echo(frame.data)
-        elif frame.id is not None:
-            typer.echo(describe_event(json.loads(frame.data)))
-    job = client.get(_path(job_id))
-    if not as_json:
-        typer.echo(f"\n{job['state']}: {_ending(job)}")
-    if job["state"] in _FINAL and job["state"] != "completed":
-        raise typer.Exit(NOT_COMPLETED_EXIT)
+@jobs.command()
+def retry(
+    job_id: JobId,
+    *,
+    is_watching: WatchOption = False,
+    is_waiting: WaitOption = False,
+    url: UrlOption = None,
+    token: TokenOption = None,
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Spawn a new job with the input of one that has ended."""
+    client = connect(url, token, config)
+    job = client.post(f"{job_path(job_id)}/retry")
+    tell_spawned(client, job, is_watching=is_watching, is_waiting=is_waiting, as_json=as_json)
 
 
-def _path(job_id: str) -> str:
-    return f"/v1/jobs/{quote(job_id, safe='')}"
-
-
-def _ending(job: dict[str, Any]) -> str:
-    if job["error"] is not None:
-        return f"{job['error']['code']}: {job['error']['message']}"
-    output = job["output"]
-    return output if isinstance(output, str) else json.dumps(output, ensure_ascii=False)
-
-
-def _input(text: str, *, as_json: bool) -> Any:
-    if text == "-":
-        text = sys.stdin.read()
-    if not as_json:
-        return text
-    try:
-        return json.loads(text)
-    except ValueError as error:
-        raise ApiError(f"INPUT is not JSON: {error}") from None
+def _columns() -> list[Column]:
+    now = times.now()
+    is_relative = is_terminal()
+    return [
+        Column("id", lambda job: job["id"], width=36, is_whole=True),
+        Column("state", lambda job: job["state"], width=9, style=state_style),
+        Column("agent", lambda job: job["agent"], width=8, most=12),
+        Column(
+            "created",
+            lambda job: times.relative(job["created_at"], now) if is_relative else job["created_at"],
+            width=7,
+        ),
+        Column("input", lambda job: job["input_preview"], most=200),
+    ]

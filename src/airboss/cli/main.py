@@ -1,39 +1,37 @@
 """The command `airboss`: its parts, and how its failures are told."""
 
+import io
 import sys
 
 import typer
 
-from airboss.app.server import PortTakenError
 from airboss.cli.agents import agents
-from airboss.cli.api_client import ApiError
 from airboss.cli.config import config
 from airboss.cli.demo import demo
 from airboss.cli.events import events
+from airboss.cli.exit_codes import ExitCode
+from airboss.cli.failures import CommandError
+from airboss.cli.groups import PipedGroup
 from airboss.cli.jobs import jobs
 from airboss.cli.providers import providers
 from airboss.cli.serve import serve
-from airboss.config import SettingsError
-from airboss.config.runtime_config import NotBuiltError
-from airboss.ports.store import StoreOpenError
-from airboss.runtime.toolbox import BadAllowlistError, UnknownToolError
+from airboss.cli.terminal import clean
 from airboss.version import VERSION
 
-SETTINGS_EXIT, FAILURE_EXIT = 2, 1
-
 app = typer.Typer(
+    cls=PipedGroup,
     help="Airboss runs AI agents as jobs.",
     no_args_is_help=True,
     add_completion=True,
     pretty_exceptions_enable=False,
 )
 app.command()(serve)
-app.command()(events)
-app.command()(agents)
-app.command()(providers)
-app.command()(demo)
 app.add_typer(jobs, name="jobs")
+app.command()(events)
+app.add_typer(agents, name="agents")
+app.add_typer(providers, name="providers")
 app.add_typer(config, name="config")
+app.command()(demo)
 
 
 @app.callback(invoke_without_command=True)
@@ -44,19 +42,22 @@ def main(*, version: bool = typer.Option(False, "--version", help="Show the vers
 
 
 def run() -> None:
-    """Run a command; a failure is one clear line and an exit code: 2 for settings, 1 for anything else."""
+    """Run a command; a failure is one clear line, what to do next, and an exit code of `ExitCode`."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # A character that the terminal's encoding lacks is no reason to end with a traceback.
+            stream.reconfigure(errors="replace")
     try:
         app()
-    except (SettingsError, NotBuiltError, UnknownToolError, BadAllowlistError) as error:
-        _fail(str(error), SETTINGS_EXIT)
-    except (ApiError, PortTakenError, StoreOpenError) as error:
-        _fail(str(error), FAILURE_EXIT)
+    except CommandError as error:
+        _fail(str(error), error.code, error.advice)
     except OSError as error:
-        _fail(f"{error.strerror or error}: {error.filename or ''}".rstrip(": "), FAILURE_EXIT)
+        _fail(f"{error.strerror or error}: {error.filename or ''}".rstrip(": "), ExitCode.FAILURE)
     except KeyboardInterrupt:
-        sys.exit(130)
+        sys.exit(ExitCode.INTERRUPTED)
 
 
-def _fail(text: str, code: int) -> None:
-    typer.echo("\n".join(f"airboss: {line}" for line in text.splitlines()), err=True)
+def _fail(text: str, code: ExitCode, advice: str = "") -> None:
+    lines = [*clean(text).splitlines(), *([f"next: {clean(advice)}"] if advice else [])]
+    typer.echo("\n".join(f"airboss: {line}" for line in lines), err=True)
     sys.exit(code)

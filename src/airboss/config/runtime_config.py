@@ -12,8 +12,8 @@ from airboss.domain.policies import (
     EdgePolicy,
     EventPolicy,
     FilesPolicy,
-    QueuePolicy,
     JwtPolicy,
+    QueuePolicy,
     RetentionPolicy,
     WebPolicy,
 )
@@ -58,8 +58,8 @@ class RuntimeConfig:
 
     listen: ListenPolicy
     edge: EdgePolicy
-    data_dir: Path
     auth: JwtPolicy | None
+    data_dir: Path
     database: Path | None
     queue: QueuePolicy
     events: EventPolicy
@@ -92,9 +92,9 @@ def to_runtime_config(settings: AppSettings, environ: Mapping[str, str], cwd: Pa
             cors_origins=server.cors_origins,
             metrics_public=server.metrics_public,
         ),
+        auth=jwt_policy(settings, cwd) if settings.auth.mode == "jwt" else None,
         data_dir=data_dir,
         database=_database(settings.storage.url, data_dir, cwd),
-        auth=jwt_policy(settings, cwd) if settings.auth.mode == "jwt" else None,
         queue=QueuePolicy(limits.max_concurrent_jobs, limits.queue_capacity),
         events=EventPolicy(events.subscriber_buffer, events.heartbeat_seconds, events.max_bytes),
         retention=RetentionPolicy(
@@ -114,8 +114,6 @@ def to_runtime_config(settings: AppSettings, environ: Mapping[str, str], cwd: Pa
         agents=tuple(_agent(name, agent) for name, agent in _agents(settings, environ).items()),
         providers=tuple(_provider(name, provider, environ) for name, provider in settings.providers.items()),
         logs=LogPolicy(settings.telemetry.log_format, settings.telemetry.log_level),
-    )
-
         settings_hash=settings_hash(settings),
     )
 
@@ -130,6 +128,8 @@ def jwt_policy(settings: AppSettings, cwd: Path) -> JwtPolicy:
         secret=None if jwt.secret is None else str(jwt.secret),
         public_key_path=None if jwt.public_key_path is None else cwd / jwt.public_key_path,
         jwks_url=jwt.jwks_url,
+    )
+
 
 def _require_built(settings: AppSettings) -> None:
     url = settings.storage.url or ""

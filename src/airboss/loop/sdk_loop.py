@@ -19,14 +19,15 @@ from agents.tracing.provider import DefaultTraceProvider
 from airboss.domain.agents import AgentSpec
 from airboss.domain.errors import JobFailure
 from airboss.domain.text import well_formed
+from airboss.domain.tool_names import wire_names
 from airboss.loop.sdk_parts import InFlight, NoModels, SeamModel, seam_tool
 from airboss.loop.seam import Seam
 from airboss.loop.settling import settled
 from airboss.ports.clock import Clock
 from airboss.ports.log import Log
 from airboss.ports.loop import ClaimLostError, Run
+from airboss.ports.tools import ToolSource
 from airboss.providers.models import ModelSource
-from airboss.tools.registry import ToolRegistry
 
 #: Retries are the call path's, once; the SDK's would multiply them.
 _SETTINGS = ModelSettings(include_usage=True, retry=ModelRetrySettings(max_retries=0))
@@ -47,7 +48,7 @@ class SdkLoop:
         *,
         agents: dict[str, AgentSpec],
         models: ModelSource,
-        tools: ToolRegistry,
+        tools: ToolSource,
         clock: Clock,
         log: Log,
     ) -> None:
@@ -61,7 +62,7 @@ class SdkLoop:
     async def run(self, run: Run) -> str:
         seam = Seam(run, self._clock, self._log)
         in_flight = InFlight()
-        first = self._build(run.agent, seam, in_flight, {})
+        first = (await self._team(run.agent, seam, in_flight))[run.agent.name]
         result = Runner.run_streamed(
             first,
             _as_text(run.job.input),
@@ -93,21 +94,27 @@ class SdkLoop:
             raise
         return _final_text(result.final_output)
 
-    def _build(
-        self, spec: AgentSpec, seam: Seam, in_flight: InFlight, built: dict[str, Agent[Any]]
-    ) -> Agent[Any]:
-        """Build an agent and those it may hand over to, which may lead back to it."""
-        if spec.name in built:
-            return built[spec.name]
-        agent = built[spec.name] = Agent(
-            name=spec.name,
-            instructions=spec.instructions,
-            model=SeamModel(seam, self._models.candidates(spec.provider, spec.model)),
-            model_settings=_SETTINGS,
-            tools=[seam_tool(seam, tool, in_flight) for tool in self._tools.pick(spec.tools)],
-        )
-        agent.handoffs = [self._build(self._agents[name], seam, in_flight, built) for name in spec.handoffs]
-        return agent
+    async def _team(self, first: AgentSpec, seam: Seam, in_flight: InFlight) -> dict[str, Agent[Any]]:
+        """Build an agent and those it may hand over to, which may lead back to it, each with its own tools."""
+        specs = {first.name: first}
+        for spec in (waiting := [first]):
+            waiting += [self._agents[name] for name in spec.handoffs if name not in specs]
+            specs |= {name: self._agents[name] for name in spec.handoffs if name not in specs}
+        tools = {name: await self._tools.tools_of(spec) for name, spec in specs.items()}
+        wire = wire_names({tool.name for offered in tools.values() for tool in offered})
+        team = {
+            spec.name: Agent[Any](
+                name=spec.name,
+                instructions=spec.instructions,
+                model=SeamModel(seam, self._models.candidates(spec.provider, spec.model)),
+                model_settings=_SETTINGS,
+                tools=[seam_tool(seam, tool, wire[tool.name], in_flight) for tool in tools[spec.name]],
+            )
+            for spec in specs.values()
+        }
+        for agent in team.values():
+            agent.handoffs = [team[name] for name in specs[agent.name].handoffs]
+        return team
 
 
 def _as_text(value: Any) -> str:

@@ -10,7 +10,6 @@ from agents.tool_context import ToolContext as SdkToolContext
 from openai.types.responses import ResponseCompletedEvent, ResponseStreamEvent
 
 from airboss.domain.errors import JobFailure
-from airboss.domain.tool_names import wire_name
 from airboss.loop.calls import ModelCall, ToolCall
 from airboss.loop.fingerprint import fingerprint
 from airboss.loop.seam import Seam
@@ -98,7 +97,7 @@ class InFlight:
             await asyncio.wait(self._tasks)
 
 
-def seam_tool(seam: Seam, tool: Tool, in_flight: InFlight) -> FunctionTool:
+def seam_tool(seam: Seam, tool: Tool, wire: str, in_flight: InFlight) -> FunctionTool:
     """Give a tool to the SDK under its wire name, unchecked: the tool checks its arguments itself."""
 
     async def invoke(context: SdkToolContext[Any], arguments_json: str) -> str:
@@ -108,7 +107,7 @@ def seam_tool(seam: Seam, tool: Tool, in_flight: InFlight) -> FunctionTool:
         return await seam.tool(call, tool)
 
     return FunctionTool(
-        name=wire_name(tool.name),
+        name=wire,
         description=tool.description,
         params_json_schema=dict(tool.parameters),
         on_invoke_tool=invoke,

@@ -7,7 +7,7 @@ was answered is taken from here in place of asking again.
 import json
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import aclosing
-from typing import Any
+from typing import Any, NamedTuple
 
 from openai.types.responses import (
     Response,
@@ -29,10 +29,23 @@ from airboss.loop.calls import ModelCall, ToolCall
 from airboss.loop.deltas import DeltaCoalescer
 from airboss.loop.fingerprint import fingerprint
 from airboss.loop.kept_answer import KeptAnswer
+from airboss.loop.progress import Progress
 from airboss.ports.clock import Clock
 from airboss.ports.log import Log
 from airboss.ports.loop import Run
-from airboss.ports.tools import Tool, ToolContext, ToolDeniedError, ToolError
+from airboss.ports.tools import Tool, ToolContext, ToolDeniedError, ToolError, ToolUnavailableError
+
+#: Stands for what a call asked that was not made: no call has this hash.
+_NOT_CALLED = ""
+
+
+class _ToolEnd(NamedTuple):
+    """How a call ended: what the model reads, the event that tells of it, and why the job cannot go on."""
+
+    answer: str
+    kind: EventType
+    told: dict[str, Any]
+    unavailable: ToolUnavailableError | None = None
 
 
 class Seam:
@@ -140,7 +153,8 @@ class Seam:
     async def tool(self, call: ToolCall, tool: Tool) -> str:
         """Pass a tool call; a failure is an answer too, which the model reads.
 
-        Raises `JobFailure` with `outcome_unknown` where an earlier run began a call that may not be repeated.
+        Raises `JobFailure`: `outcome_unknown` where an earlier run began a call that may not be repeated, and
+        the tool's own where what is behind it cannot be used.
         """
         key = JournalKey(EntryKind.TOOL, call.turn, call.index)
         request_hash = fingerprint(call.tool, call.arguments_json)
@@ -158,31 +172,41 @@ class Seam:
         else:
             # On disk before the effect: after a crash nobody could tell whether it had been.
             await self._run.journal.record(JournalEntry(key, request_hash, None), [called], Usage())
-        answer, kind, told = await self._call_tool(call, tool)
+        end = await self._call_tool(call, tool)
         seconds = round(self._clock.monotonic() - began, 6)
         event = self._draft(
-            kind, tool=call.tool, call_id=call.call_id, step=call.turn, duration_seconds=seconds, **told
+            end.kind, tool=call.tool, call_id=call.call_id, step=call.turn, duration_seconds=seconds, **end.told
         )
-        await self._run.journal.record(JournalEntry(key, request_hash, answer), [event], Usage())
-        return answer
+        unavailable = end.unavailable
+        if unavailable is None:
+            await self._run.journal.record(JournalEntry(key, request_hash, end.answer), [event], Usage())
+            return end.answer
+        # What never ran is not kept as begun: a later run may call it.
+        began_hash = request_hash if unavailable.may_have_run else _NOT_CALLED
+        await self._run.journal.record(JournalEntry(key, began_hash, None), [event], Usage())
+        raise unavailable.failure
 
-    async def _call_tool(self, call: ToolCall, tool: Tool) -> tuple[str, EventType, dict[str, Any]]:
-        """Call a tool; returns what the model reads, and the event that tells of it."""
+    async def _call_tool(self, call: ToolCall, tool: Tool) -> _ToolEnd:
         job = self._run.job
+        progress = Progress(self._emit_progress, self._clock.monotonic)
         try:
             arguments = _decode_arguments(call.arguments_json)
-            answer = await tool.call(ToolContext(job.id, job.tenant), arguments)
+            answer = await tool.call(ToolContext(job.id, job.tenant, progress), arguments)
         except ToolError as error:
             kind = EventType.TOOL_DENIED if isinstance(error, ToolDeniedError) else EventType.TOOL_FAILED
-            message = well_formed(error.message)
-            return f"error: {message}", kind, {"code": error.code, "preview": preview(message)}
+            return _tool_failed(error.code, error.message, kind)
+        except ToolUnavailableError as error:
+            return _tool_failed(error.failure.error.code, str(error))._replace(unavailable=error)
         except Exception as error:  # noqa: BLE001 - a tool that breaks must not end what others pay for
             self._log.error("tool.broke", tool=call.tool, job_id=job.id, error=error)
-            message = f"{call.tool} failed; its server's log has the details"
-            told = {"code": "tool_failed", "preview": preview(message)}
-            return f"error: {message}", EventType.TOOL_FAILED, told
+            return _tool_failed("tool_failed", f"{call.tool} failed; its server's log has the details")
+        finally:
+            progress.close()
         text = well_formed(answer if isinstance(answer, str) else json.dumps(answer, ensure_ascii=False))
-        return text, EventType.TOOL_ANSWERED, {"preview": preview(text), "replayed": False}
+        return _ToolEnd(text, EventType.TOOL_ANSWERED, {"preview": preview(text), "replayed": False})
+
+    def _emit_progress(self, message: str, fraction: float | None) -> None:
+        self._emit(EventType.JOB_PROGRESSED, message=message, fraction=fraction)
 
     def _emit_replayed(self, call: ToolCall, answer: str) -> None:
         self._emit(
@@ -221,6 +245,11 @@ def _make_well_formed(response: Response) -> None:
             for part in item.content:
                 if isinstance(part, ResponseOutputText):
                     part.text = well_formed(part.text)
+
+
+def _tool_failed(code: str, message: str, kind: EventType = EventType.TOOL_FAILED) -> _ToolEnd:
+    message = well_formed(message)
+    return _ToolEnd(f"error: {message}", kind, {"code": code, "preview": preview(message)})
 
 
 def _outcome_unknown(call: ToolCall) -> JobFailure:

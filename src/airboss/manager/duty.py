@@ -3,6 +3,7 @@
 from contextlib import suppress
 from enum import StrEnum
 
+from airboss.domain.audit import AuditAction, AuditDraft, Caller, TargetKind, shared
 from airboss.domain.errors import AirbossError, StorageUnavailableError
 from airboss.domain.event_types import EventType
 from airboss.domain.events import EventDraft
@@ -39,15 +40,15 @@ class NodeDuty:
         await self._workers.start()
         await self._announce(EventType.NODE_JOINED)
 
-    async def drain(self, node_id: str) -> None:
+    async def drain(self, node_id: str, caller: Caller) -> None:
         """Take the node out of service; raises `unknown_node`."""
         self._require(node_id)
         if self.state is NodeState.ACTIVE:
             self.state = NodeState.DRAINING
             self._workers.rest()
-            await self._announce(EventType.NODE_DRAINING)
+            await self._announce(EventType.NODE_DRAINING, self._entry(AuditAction.NODE_DRAIN, caller))
 
-    async def resume(self, node_id: str) -> None:
+    async def resume(self, node_id: str, caller: Caller) -> None:
         """Put the node back into service; raises `unknown_node`, or `draining` where it leaves for good."""
         self._require(node_id)
         if self.state is NodeState.LEAVING:
@@ -55,7 +56,7 @@ class NodeDuty:
         if self.state is NodeState.DRAINING:
             self.state = NodeState.ACTIVE
             await self._workers.start()
-            await self._announce(EventType.NODE_JOINED)
+            await self._announce(EventType.NODE_JOINED, self._entry(AuditAction.NODE_RESUME, caller))
 
     def begin_to_leave(self) -> None:
         """Take no new work, for good: readiness says so at once."""
@@ -79,8 +80,11 @@ class NodeDuty:
                 "unknown_node", f"there is no node '{node_id[:64]}'; there is '{self.node_id}'"
             )
 
-    async def _announce(self, kind: EventType) -> None:
+    def _entry(self, action: AuditAction, caller: Caller) -> AuditDraft:
+        return shared(action, TargetKind.NODE, self.node_id, caller, self._clock.now_ms())
+
+    async def _announce(self, kind: EventType, *audit: AuditDraft) -> None:
         draft = EventDraft(kind, self._clock.now_ms(), {"node": self.node_id})
         # Nothing depends on this event: a store that is away must not keep a node from leaving.
         with suppress(StorageUnavailableError):
-            await self._store.announce([draft])
+            await self._store.announce([draft], audit)

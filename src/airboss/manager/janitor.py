@@ -47,7 +47,11 @@ class Janitor:
             )
             report = await self._store.prune(cutoffs, now_ms, _PART)
             more = report.more
-            if report.jobs or report.events or report.keys:
+            if report.jobs or report.events or report.keys or report.audit:
                 self._log.info(
-                    "janitor.pruned", jobs=report.jobs, events=report.events, idempotency_keys=report.keys
+                    "janitor.pruned",
+                    jobs=report.jobs,
+                    events=report.events,
+                    idempotency_keys=report.keys,
+                    audit_entries=report.audit,
                 )

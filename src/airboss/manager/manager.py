@@ -7,7 +7,9 @@ from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from typing import Any, TypeVar
 from weakref import WeakValueDictionary
 
+from airboss.domain import audit
 from airboss.domain.agents import AgentSpec
+from airboss.domain.audit import AuditAction, Caller, TargetKind
 from airboss.domain.errors import AirbossError, JobError, StorageUnavailableError
 from airboss.domain.event_types import EventType
 from airboss.domain.events import EventDraft
@@ -138,8 +140,9 @@ class AgentManager:
 
         Raises `unknown_agent`, `queue_full`, `draining` or `idempotency_mismatch`.
         """
+        caller = Caller(principal, correlation_id)
         if idempotency is None:
-            return await self._spawn_new(request, principal, correlation_id, None)
+            return await self._spawn_new(request, caller, None)
         key = (principal.tenant, idempotency.key)
         lock = self._key_locks.setdefault(key, asyncio.Lock())
         async with lock:
@@ -147,7 +150,7 @@ class AgentManager:
                 first = await self._store.replay(principal.tenant, idempotency)
                 if first is not None:
                     return SpawnResult(self._view(first), replayed=True)
-                return await self._spawn_new(request, principal, correlation_id, idempotency)
+                return await self._spawn_new(request, caller, idempotency)
             except IdempotencyMismatchError:
                 raise AirbossError(
                     "idempotency_mismatch",
@@ -155,40 +158,34 @@ class AgentManager:
                 ) from None
 
     async def _spawn_new(
-        self,
-        request: SpawnRequest,
-        principal: Principal,
-        correlation_id: str,
-        idempotency: Idempotency | None,
+        self, request: SpawnRequest, caller: Caller, idempotency: Idempotency | None
     ) -> SpawnResult:
         # Not before a replay was looked for: a job outlives its agent's settings.
         agent = self.registry.get(request.agent)
         if self.duty.is_draining:
             raise self.duty.refusal()
-        job = self._new_job(request, agent, principal, correlation_id)
-        return await self._to_its_end(self._take_in(job, idempotency))
+        job = self._new_job(request, agent, caller)
+        return await self._to_its_end(self._take_in(job, idempotency, caller))
 
-    async def _take_in(self, job: Job, idempotency: Idempotency | None) -> SpawnResult:
+    async def _take_in(self, job: Job, idempotency: Idempotency | None, caller: Caller) -> SpawnResult:
         if job.run_at_ms is not None and job.run_at_ms > self._clock.now_ms():
-            spawned = await self._store.spawn(job, idempotency)
+            spawned = await self._store.spawn(job, idempotency, caller)
             if not spawned.replayed:
                 self._schedule(spawned.job)
         else:
             with self._admission.place():
-                spawned = await self._store.spawn(job, idempotency)
+                spawned = await self._store.spawn(job, idempotency, caller)
                 if not spawned.replayed:
                     self._enqueue(spawned.job)
         return SpawnResult(self._view(spawned.job), spawned.replayed)
 
-    def _new_job(
-        self, request: SpawnRequest, agent: AgentSpec, principal: Principal, correlation_id: str
-    ) -> Job:
+    def _new_job(self, request: SpawnRequest, agent: AgentSpec, caller: Caller) -> Job:
         job_id, created_at_ms = self._ids.make()
         timeout_seconds = request.timeout_seconds
         return Job(
             id=job_id,
-            tenant=principal.tenant,
-            owner=principal.subject,
+            tenant=caller.principal.tenant if request.tenant is None else request.tenant,
+            owner=caller.principal.subject,
             agent=agent.name,
             agent_revision=agent.revision,
             state=JobState.PENDING,
@@ -200,7 +197,7 @@ class AgentManager:
             run_at_ms=request.run_at_ms,
             max_queue_wait_seconds=request.max_queue_wait_seconds,
             timeout_seconds=agent.timeout_seconds if timeout_seconds is None else timeout_seconds,
-            correlation_id=correlation_id,
+            correlation_id=caller.correlation_id,
             metadata=request.metadata,
             retry_of=request.retry_of,
         )
@@ -225,15 +222,18 @@ class AgentManager:
             await asyncio.wait([ending], timeout=timeout_seconds)
         return await self.get(job_id, principal)
 
-    async def cancel(self, job_id: str, principal: Principal) -> tuple[JobView, bool]:
+    async def cancel(
+        self, job_id: str, principal: Principal, correlation_id: str = ""
+    ) -> tuple[JobView, bool]:
         """Cancel a job; returns it and whether it is cancelled already. Raises `already_final`."""
-        return await self._to_its_end(self._cancel(job_id, principal))
+        return await self._to_its_end(self._cancel(job_id, Caller(principal, correlation_id)))
 
-    async def _cancel(self, job_id: str, principal: Principal) -> tuple[JobView, bool]:
+    async def _cancel(self, job_id: str, caller: Caller) -> tuple[JobView, bool]:
+        principal = caller.principal
         result = None
         if is_job_id(job_id):
             result = await self._store.request_cancel(
-                job_id, principal.scope, principal.subject, self._clock.now_ms()
+                job_id, principal.scope, principal.subject, self._clock.now_ms(), caller
             )
         if result is None:
             raise AirbossError("job_not_found", f"there is no job '{job_id[:64]}'")
@@ -264,23 +264,26 @@ class AgentManager:
             max_queue_wait_seconds=job.max_queue_wait_seconds,
             metadata=job.metadata,
             retry_of=job.id,
+            tenant=job.tenant,
         )
-        owner = Principal(principal.subject, job.tenant, principal.role)
-        return await self.spawn(request, owner, correlation_id)
+        return await self.spawn(request, principal, correlation_id)
 
     # -- queues -------------------------------------------------------------------------------------
 
-    async def pause(self, agent: str) -> QueueView:
-        return await self._to_its_end(self._set_paused(agent, paused=True))
+    async def pause(self, agent: str, caller: Caller) -> QueueView:
+        return await self._to_its_end(self._set_paused(agent, caller, paused=True))
 
-    async def resume(self, agent: str) -> QueueView:
-        return await self._to_its_end(self._set_paused(agent, paused=False))
+    async def resume(self, agent: str, caller: Caller) -> QueueView:
+        return await self._to_its_end(self._set_paused(agent, caller, paused=False))
 
-    async def _set_paused(self, agent: str, *, paused: bool) -> QueueView:
+    async def _set_paused(self, agent: str, caller: Caller, *, paused: bool) -> QueueView:
         self.registry.get(agent)
+        now_ms = self._clock.now_ms()
         kind = EventType.QUEUE_PAUSED if paused else EventType.QUEUE_RESUMED
-        event = EventDraft(kind, self._clock.now_ms(), {"agent": agent}, agent=agent)
-        await self._store.pause_agent(agent, paused=paused, event=event)
+        event = EventDraft(kind, now_ms, {"agent": agent}, agent=agent)
+        action = AuditAction.QUEUE_PAUSE if paused else AuditAction.QUEUE_RESUME
+        entry = audit.shared(action, TargetKind.QUEUE, agent, caller, now_ms)
+        await self._store.pause_agent(agent, paused=paused, event=event, audit=entry)
         if paused:
             self._engine.pause(agent)
         else:

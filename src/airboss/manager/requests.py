@@ -10,7 +10,7 @@ from airboss.domain.jobs import DEFAULT_PRIORITY, Job, JobSummary
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SpawnRequest:
-    """A job to be; None takes the agent's own value."""
+    """A job to be; None takes the agent's own value, and the caller's tenant."""
 
     agent: str
     input: Any
@@ -20,6 +20,7 @@ class SpawnRequest:
     run_at_ms: int | None = None
     metadata: Mapping[str, Any] = field(default_factory=dict)
     retry_of: str | None = None
+    tenant: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

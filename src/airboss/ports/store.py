@@ -6,11 +6,14 @@ from enum import StrEnum
 from typing import Protocol
 
 from airboss.domain.agents import OnInterrupt
+from airboss.domain.audit import AuditDraft, Caller
 from airboss.domain.errors import JobError
 from airboss.domain.events import Event, EventDraft
 from airboss.domain.jobs import Job, JobSummary, Outcome, Usage
 from airboss.domain.journal import JournalEntry
 from airboss.domain.states import JobState
+from airboss.ports.audit import AuditTrail
+from airboss.ports.mcp_store import McpServerStore
 
 #: Called with committed events, in the order of their ids, before the change itself is answered.
 OnCommit = Callable[[Sequence[Event]], None]
@@ -127,17 +130,27 @@ class Cutoffs:
     events_before_ms: int
     keys_before_ms: int
 
+    @property
+    def audit_before_ms(self) -> int:
+        """The earlier of both: who made a job can be told as long as the job, or its events, are kept."""
+        return min(self.jobs_before_ms, self.events_before_ms)
+
 
 @dataclass(frozen=True, slots=True)
 class PruneReport:
     jobs: int = 0
     events: int = 0
     keys: int = 0
+    audit: int = 0
     more: bool = field(default=False)
 
 
-class Store(Protocol):
-    """Methods raise `StorageUnavailableError` where the medium fails; then nothing was kept."""
+class Store(AuditTrail, McpServerStore, Protocol):
+    """Methods raise `StorageUnavailableError` where the medium fails; then nothing was kept.
+
+    A change that a `caller` asked for is written with its entry in the audit; without one, this server made it
+    of its own accord, and the events tell of it.
+    """
 
     async def open(self, on_commit: OnCommit) -> None: ...
     async def close(self) -> None: ...
@@ -147,7 +160,9 @@ class Store(Protocol):
 
     async def node_id(self) -> str: ...
 
-    async def spawn(self, job: Job, idempotency: Idempotency | None) -> Spawned: ...
+    async def spawn(
+        self, job: Job, idempotency: Idempotency | None, caller: Caller | None = None
+    ) -> Spawned: ...
     async def replay(self, tenant: str, idempotency: Idempotency) -> Job | None:
         """Return the job that a key made before; None where it is new."""
         ...
@@ -180,7 +195,7 @@ class Store(Protocol):
         ...
 
     async def request_cancel(
-        self, job_id: str, tenant: str | None, by: str, now_ms: int
+        self, job_id: str, tenant: str | None, by: str, now_ms: int, caller: Caller | None = None
     ) -> CancelResult | None:
         """Cancel a job that holds no worker, or promise it to one that does; None where there is no such job."""
         ...
@@ -221,15 +236,17 @@ class Store(Protocol):
         """Drop the entries of a turn and all behind it: the run went another way."""
         ...
 
-    async def announce(self, drafts: Sequence[EventDraft]) -> None:
-        """Write events that belong to no job."""
+    async def announce(self, drafts: Sequence[EventDraft], audit: Sequence[AuditDraft] = ()) -> None:
+        """Write events that belong to no job, and entries of the audit, in one transaction."""
         ...
 
     async def events(self, after: int, through: int | None, limit: int, only: EventFilter) -> EventPage: ...
     async def event_bounds(self) -> EventBounds: ...
 
-    async def pause_agent(self, agent: str, *, paused: bool, event: EventDraft) -> bool:
-        """Keep an agent out of service, or put it back; False where it was so already."""
+    async def pause_agent(
+        self, agent: str, *, paused: bool, event: EventDraft, audit: AuditDraft | None = None
+    ) -> bool:
+        """Keep an agent out of service, or put it back; False, and nothing written, where it was so already."""
         ...
 
     async def paused_agents(self) -> frozenset[str]: ...

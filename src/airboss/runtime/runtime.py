@@ -18,8 +18,8 @@ from airboss.ports.store import Store, StoreOpenError
 from airboss.providers.registry import ProviderRegistry
 from airboss.resilience.background import Background
 from airboss.resilience.system_clock import SystemClock
-from airboss.runtime.lazy_loop import LazyLoop
 from airboss.runtime.authentication import TokenAuthentication
+from airboss.runtime.lazy_loop import LazyLoop
 from airboss.runtime.provider_news import ProviderNews
 from airboss.runtime.toolbox import build_tools, build_web_client, require_tools
 from airboss.storage.memory import MemoryStore
@@ -43,13 +43,13 @@ class Runtime:
         self.store = _store(config)
         self.bus = EventBus(subscriber_buffer=config.events.subscriber_buffer)
         self.engine = EmbeddedEngine()
-        self._web = build_web_client(config.web)
-        tools = build_tools(config, self._web)
         self.authentication = (
             None
             if config.auth is None
             else TokenAuthentication(config.auth, read_secret=read_secret, clock=self.clock, log=self.log)
         )
+        self._web = build_web_client(config.web)
+        tools = build_tools(config, self._web)
         require_tools(config.agents, tools)
         self._news = ProviderNews(self.store, lambda: self.metrics, self.clock)
         self.providers = ProviderRegistry(
@@ -86,9 +86,9 @@ class Runtime:
 
     async def start(self) -> None:
         """Open the store, recover, begin to work; when this returns the node can serve."""
+        self._start_authentication()
         await self.store.open(self.bus.publish)
         self._is_open = True
-        self._start_authentication()
         try:
             await self._recover()
         except StorageUnavailableError as error:
@@ -100,8 +100,6 @@ class Runtime:
         await self._janitor.start()
         self._heart.start()
 
-    async def _recover(self) -> None:
-        self.node_id = await self.store.node_id()
     def _start_authentication(self) -> None:
         if self.authentication is not None:
             self.authentication.start()
@@ -110,6 +108,8 @@ class Runtime:
                 "auth.off", meaning="whoever can reach this port is an admin", advice="set auth.mode: jwt"
             )
 
+    async def _recover(self) -> None:
+        self.node_id = await self.store.node_id()
         self.bus.start_after((await self.store.event_bounds()).last)
         await self.lag.start()
         await self.manager.start()
@@ -135,6 +135,8 @@ class Runtime:
 
     async def stop(self) -> None:
         await self._heart.stop()
+        if self.authentication is not None:
+            await self.authentication.stop()
         await self._janitor.stop()
         await self.manager.stop()
         await self.providers.close()
@@ -148,8 +150,6 @@ class Runtime:
     async def _beat(self) -> None:
         while True:
             await self.clock.sleep(self.config.events.heartbeat_seconds)
-        if self.authentication is not None:
-            await self.authentication.stop()
             await self.bus.heartbeat()
 
     def _gauges(self) -> Gauges:

@@ -4,14 +4,19 @@ import asyncio
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
+from airboss.domain import audit as audit_words
 from airboss.domain import lifecycle
 from airboss.domain.agents import OnInterrupt
+from airboss.domain.audit import AuditDraft, AuditEntry, Caller
 from airboss.domain.errors import StorageUnavailableError
 from airboss.domain.events import Event, EventDraft, encode_data
 from airboss.domain.jobs import Job, JobSummary, Outcome, Usage
 from airboss.domain.journal import EntryKind, JournalEntry, JournalKey
 from airboss.domain.states import JobState
+from airboss.ports.audit import AuditQuery
+from airboss.ports.mcp_store import KeptServer, ServerChange
 from airboss.ports.store import (
     CancelResult,
     CancelVerdict,
@@ -31,6 +36,7 @@ from airboss.ports.store import (
 )
 from airboss.storage.counts import KeptCounts
 from airboss.storage.json_text import kept_copy
+from airboss.storage.memory_audit import MemoryAudit
 
 
 class MemoryStore:
@@ -47,7 +53,9 @@ class MemoryStore:
         self._journals: dict[str, dict[JournalKey, JournalEntry]] = {}
         self._claim_seconds: dict[str, float] = {}
         self._paused: set[str] = set()
+        self._mcp_servers: dict[str, KeptServer] = {}
         self._counts = KeptCounts()
+        self._audit = MemoryAudit()
         self._on_commit: OnCommit | None = None
 
     async def open(self, on_commit: OnCommit) -> None:
@@ -62,7 +70,7 @@ class MemoryStore:
     async def node_id(self) -> str:
         return self._node
 
-    async def spawn(self, job: Job, idempotency: Idempotency | None) -> Spawned:
+    async def spawn(self, job: Job, idempotency: Idempotency | None, caller: Caller | None = None) -> Spawned:
         if idempotency is not None:
             first = await self.replay(job.tenant, idempotency)
             if first is not None:
@@ -73,6 +81,9 @@ class MemoryStore:
             self._keys[job.tenant, idempotency.key] = (idempotency.body_hash, job.id, job.created_at_ms)
         self._jobs[job.id] = kept
         self._counts.apply(Counter({(job.tenant, job.agent, job.state): 1}))
+        if caller is not None:
+            for entry in audit_words.of_spawn(kept, caller):
+                self._audit.add(entry)
         self._publish(events)
         return Spawned(kept, replayed=False)
 
@@ -153,7 +164,7 @@ class MemoryStore:
         return self._end(job, outcome, now_ms)
 
     async def request_cancel(
-        self, job_id: str, tenant: str | None, by: str, now_ms: int
+        self, job_id: str, tenant: str | None, by: str, now_ms: int, caller: Caller | None = None
     ) -> CancelResult | None:
         job = await self.get(job_id, tenant)
         if job is None:
@@ -161,9 +172,12 @@ class MemoryStore:
         if job.state.is_final:
             return CancelResult(CancelVerdict.ALREADY_FINAL, job)
         if job.cancel_requested_at_ms is None:
+            entry = None if caller is None else audit_words.job_cancelled(job, caller, now_ms)
             job = replace(job, cancel_requested_at_ms=now_ms)
             events = self._encode([lifecycle.cancel_requested(job, now_ms, by)])
             self._jobs[job.id] = job
+            if entry is not None:
+                self._audit.add(entry)
             self._publish(events)
         if job.state is JobState.RUNNING:
             return CancelResult(CancelVerdict.STOPPING, job)
@@ -246,8 +260,14 @@ class MemoryStore:
             kept = self._journals.get(job_id, {})
             self._journals[job_id] = {key: entry for key, entry in kept.items() if key.turn < from_turn}
 
-    async def announce(self, drafts: Sequence[EventDraft]) -> None:
-        self._publish(self._encode(drafts))
+    async def announce(self, drafts: Sequence[EventDraft], audit: Sequence[AuditDraft] = ()) -> None:
+        events = self._encode(drafts)
+        for entry in audit:
+            self._audit.add(entry)
+        self._publish(events)
+
+    async def audit_entries(self, query: AuditQuery) -> Sequence[AuditEntry]:
+        return self._audit.read(query)
 
     async def events(self, after: int, through: int | None, limit: int, only: EventFilter) -> EventPage:
         last = self._last_event_id if through is None else through
@@ -259,16 +279,61 @@ class MemoryStore:
     async def event_bounds(self) -> EventBounds:
         return EventBounds(self._pruned_through, self._last_event_id)
 
-    async def pause_agent(self, agent: str, *, paused: bool, event: EventDraft) -> bool:
+    async def pause_agent(
+        self, agent: str, *, paused: bool, event: EventDraft, audit: AuditDraft | None = None
+    ) -> bool:
         if (agent in self._paused) is paused:
             return False
         events = self._encode([event])
         self._paused.symmetric_difference_update({agent})
+        if audit is not None:
+            self._audit.add(audit)
         self._publish(events)
         return True
 
     async def paused_agents(self) -> frozenset[str]:
         return frozenset(self._paused)
+
+    async def mcp_servers(self) -> Sequence[KeptServer]:
+        return [self._mcp_servers[name] for name in sorted(self._mcp_servers)]
+
+    async def create_mcp_server(
+        self, name: str, json_spec: Mapping[str, Any], change: ServerChange
+    ) -> KeptServer | None:
+        if name in self._mcp_servers:
+            return None
+        return self._keep_server(
+            KeptServer(name, kept_copy(json_spec), change.time_ms, change.time_ms), change
+        )
+
+    async def update_mcp_server(
+        self, name: str, json_spec: Mapping[str, Any], change: ServerChange
+    ) -> KeptServer | None:
+        server = self._mcp_servers.get(name)
+        if server is None:
+            return None
+        return self._keep_server(
+            replace(server, json_spec=kept_copy(json_spec), updated_at_ms=change.time_ms), change
+        )
+
+    async def delete_mcp_server(self, name: str, change: ServerChange) -> bool:
+        if name not in self._mcp_servers:
+            return False
+        events = self._encode([change.event])
+        del self._mcp_servers[name]
+        self._tell_change(change, events)
+        return True
+
+    def _keep_server(self, server: KeptServer, change: ServerChange) -> KeptServer:
+        events = self._encode([change.event])
+        self._mcp_servers[server.name] = server
+        self._tell_change(change, events)
+        return server
+
+    def _tell_change(self, change: ServerChange, events: Sequence[Event]) -> None:
+        if change.audit is not None:
+            self._audit.add(change.audit)
+        self._publish(events)
 
     async def prune(self, cutoffs: Cutoffs, now_ms: int, limit: int) -> PruneReport:
         old = [
@@ -286,7 +351,9 @@ class MemoryStore:
         keys = [key for key, kept in self._keys.items() if kept[2] < cutoffs.keys_before_ms][:limit]
         for key in keys:
             del self._keys[key]
-        return PruneReport(len(old), events, len(keys), more=limit in (len(old), events, len(keys)))
+        entries = self._audit.prune(cutoffs.audit_before_ms, limit)
+        counts = (len(old), events, len(keys), entries)
+        return PruneReport(*counts, more=limit in counts)
 
     def _prune_events(self, before_ms: int, limit: int) -> int:
         count = 0

@@ -1,8 +1,9 @@
 """All tools there are, by name."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
-from airboss.domain.tool_names import wire_name
+from airboss.domain.agents import AgentSpec
+from airboss.domain.tool_names import GENERIC_MCP_CALL, wire_name
 from airboss.ports.tools import Tool
 
 
@@ -30,3 +31,7 @@ class ToolRegistry:
     def pick(self, names: Iterable[str]) -> list[Tool]:
         """Return the tools of these names, in their order."""
         return [self._tools[name] for name in names]
+
+    async def tools_of(self, agent: AgentSpec) -> Sequence[Tool]:
+        """Return the agent's built-in tools."""
+        return self.pick(name for name in agent.tools if name != GENERIC_MCP_CALL)

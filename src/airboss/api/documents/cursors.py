@@ -6,11 +6,11 @@ from typing import Literal
 from airboss.domain.errors import AirbossError
 
 
-def encode_cursor(kind: Literal["job", "event"], position: str) -> str:
+def encode_cursor(kind: Literal["job", "event", "audit"], position: str) -> str:
     return base64.urlsafe_b64encode(f"{kind}:{position}".encode()).decode().rstrip("=")
 
 
-def decode_cursor(kind: Literal["job", "event"], cursor: str) -> str:
+def decode_cursor(kind: Literal["job", "event", "audit"], cursor: str) -> str:
     """Return the position in a cursor; raises `invalid_parameter` where it is not one of this kind."""
     try:
         text = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode("ascii")

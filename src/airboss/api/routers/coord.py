@@ -1,6 +1,7 @@
 """Coordination: queues and nodes, taken out of service and back."""
 
 from fastapi import APIRouter
+from starlette.requests import Request
 from starlette.responses import Response
 
 from airboss.api.documents.agents import QueueDocument, QueueList, queue_document
@@ -8,7 +9,7 @@ from airboss.api.documents.errors import error_answers
 from airboss.api.documents.nodes import NodeDocument, NodeList, node_document
 from airboss.api.json_response import json_response
 from airboss.api.routing import Rule, rule, ruled_router
-from airboss.api.services import Services
+from airboss.api.services import Services, caller_of
 
 
 def coord_router(services: Services) -> APIRouter:
@@ -33,8 +34,8 @@ def coord_router(services: Services) -> APIRouter:
         openapi_extra=rule(Rule.ADMIN),
         tags=["coord"],
     )
-    async def pause(agent: str) -> Response:
-        return json_response(queue_document(await manager.pause(agent)))
+    async def pause(request: Request, agent: str) -> Response:
+        return json_response(queue_document(await manager.pause(agent, caller_of(request))))
 
     @router.post(
         "/v1/coord/queues/{agent}/resume",
@@ -44,8 +45,8 @@ def coord_router(services: Services) -> APIRouter:
         openapi_extra=rule(Rule.ADMIN),
         tags=["coord"],
     )
-    async def resume(agent: str) -> Response:
-        return json_response(queue_document(await manager.resume(agent)))
+    async def resume(request: Request, agent: str) -> Response:
+        return json_response(queue_document(await manager.resume(agent, caller_of(request))))
 
     @router.get(
         "/v1/coord/nodes",
@@ -65,8 +66,8 @@ def coord_router(services: Services) -> APIRouter:
         openapi_extra=rule(Rule.ADMIN),
         tags=["coord"],
     )
-    async def drain(node_id: str) -> Response:
-        await manager.duty.drain(node_id)
+    async def drain(request: Request, node_id: str) -> Response:
+        await manager.duty.drain(node_id, caller_of(request))
         return json_response(node_document(manager))
 
     @router.post(
@@ -77,8 +78,8 @@ def coord_router(services: Services) -> APIRouter:
         openapi_extra=rule(Rule.ADMIN),
         tags=["coord"],
     )
-    async def resume_node(node_id: str) -> Response:
-        await manager.duty.resume(node_id)
+    async def resume_node(request: Request, node_id: str) -> Response:
+        await manager.duty.resume(node_id, caller_of(request))
         return json_response(node_document(manager))
 
     return router

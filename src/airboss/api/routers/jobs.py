@@ -154,7 +154,7 @@ def jobs_router(services: Services) -> APIRouter:
         tags=["jobs"],
     )
     async def cancel(request: Request, job_id: str) -> Response:
-        view, is_cancelled = await manager.cancel(job_id, principal_of(request))
+        view, is_cancelled = await manager.cancel(job_id, principal_of(request), request_id_of(request))
         return json_response(job_document(view), status=200 if is_cancelled else 202)
 
     @router.post(

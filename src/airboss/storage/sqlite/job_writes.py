@@ -3,8 +3,9 @@
 import sqlite3
 from collections.abc import Mapping, Sequence
 
-from airboss.domain import lifecycle
+from airboss.domain import audit, lifecycle
 from airboss.domain.agents import OnInterrupt
+from airboss.domain.audit import Caller
 from airboss.domain.events import EventDraft
 from airboss.domain.jobs import Job, Outcome
 from airboss.domain.states import JobState
@@ -78,7 +79,9 @@ def find_by_key(connection: sqlite3.Connection, tenant: str, idempotency: Idempo
     return find(connection, row[1])
 
 
-def spawn(transaction: Transaction, job: Job, idempotency: Idempotency | None) -> Spawned:
+def spawn(
+    transaction: Transaction, job: Job, idempotency: Idempotency | None, caller: Caller | None
+) -> Spawned:
     connection = transaction.connection
     if idempotency is not None:
         first = find_by_key(connection, job.tenant, idempotency)
@@ -93,6 +96,9 @@ def spawn(transaction: Transaction, job: Job, idempotency: Idempotency | None) -
     connection.execute(INSERT_JOB, job_row(job))
     transaction.count(job.tenant, job.agent, job.state, +1)
     transaction.record(lifecycle.spawned(job))
+    if caller is not None:
+        for entry in audit.of_spawn(job, caller):
+            transaction.audit(entry)
     return Spawned(job, replayed=False)
 
 
@@ -164,7 +170,7 @@ def reschedule(
 
 
 def request_cancel(
-    transaction: Transaction, job_id: str, tenant: str | None, by: str, now_ms: int
+    transaction: Transaction, job_id: str, tenant: str | None, by: str, now_ms: int, caller: Caller | None
 ) -> CancelResult | None:
     job = find(transaction.connection, job_id)
     if job is None or (tenant is not None and job.tenant != tenant):
@@ -172,6 +178,8 @@ def request_cancel(
     if job.state.is_final:
         return CancelResult(CancelVerdict.ALREADY_FINAL, job)
     if job.cancel_requested_at_ms is None:
+        if caller is not None:
+            transaction.audit(audit.job_cancelled(job, caller, now_ms))
         row = transaction.connection.execute(_REQUEST_CANCEL, (now_ms, job_id)).fetchone()
         job = to_job(row)
         transaction.record(lifecycle.cancel_requested(job, now_ms, by))

@@ -6,6 +6,7 @@ from airboss.domain import lifecycle
 from airboss.domain.identifiers import lowest_id_at
 from airboss.domain.states import JobState
 from airboss.ports.store import Cutoffs, PruneReport
+from airboss.storage.sqlite import audit
 from airboss.storage.sqlite.writer import Transaction
 
 _OLD_JOBS = (
@@ -24,7 +25,9 @@ def prune(transaction: Transaction, cutoffs: Cutoffs, now_ms: int, limit: int) -
         " (SELECT tenant, key FROM idempotency_keys WHERE created_at_ms < ? LIMIT ?)",
         (cutoffs.keys_before_ms, limit),
     ).rowcount
-    return PruneReport(jobs, events, keys, more=limit in (jobs, events, keys))
+    entries = audit.prune(connection, cutoffs.audit_before_ms, limit)
+    counts = (jobs, events, keys, entries)
+    return PruneReport(*counts, more=limit in counts)
 
 
 def _prune_jobs(transaction: Transaction, before_ms: int, now_ms: int, limit: int) -> int:

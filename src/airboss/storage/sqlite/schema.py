@@ -92,6 +92,36 @@ MIGRATIONS: tuple[str, ...] = (
     """
     ALTER TABLE jobs ADD COLUMN claim_seconds REAL NOT NULL DEFAULT 0;
     """,
+    """
+    CREATE TABLE audit (
+      id INTEGER PRIMARY KEY AUTOINCREMENT,
+      time_ms INTEGER NOT NULL,
+      action TEXT NOT NULL,
+      actor TEXT,
+      actor_tenant TEXT,
+      actor_role TEXT,
+      target_kind TEXT NOT NULL,
+      target_id TEXT NOT NULL,
+      tenant TEXT,
+      outcome TEXT NOT NULL,
+      correlation_id TEXT NOT NULL,
+      details TEXT NOT NULL
+    );
+    CREATE INDEX audit_by_target ON audit (target_id, id);
+    CREATE INDEX audit_by_actor ON audit (actor, id);
+    CREATE INDEX audit_by_action ON audit (action, id);
+    """,
+    """
+    CREATE TABLE mcp_servers (
+      id INTEGER PRIMARY KEY,
+      name TEXT NOT NULL,
+      json_spec TEXT NOT NULL,
+      created_at_ms INTEGER NOT NULL,
+      updated_at_ms INTEGER NOT NULL,
+      deleted_at_ms INTEGER
+    );
+    CREATE UNIQUE INDEX mcp_servers_live ON mcp_servers (name) WHERE deleted_at_ms IS NULL;
+    """,
 )
 
 

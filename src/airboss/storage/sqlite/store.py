@@ -6,13 +6,16 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from airboss.domain.agents import OnInterrupt
+from airboss.domain.audit import AuditDraft, AuditEntry, Caller
 from airboss.domain.errors import StorageUnavailableError
 from airboss.domain.events import EventDraft
 from airboss.domain.jobs import Job, JobSummary, Outcome, Usage
 from airboss.domain.journal import JournalEntry
+from airboss.ports.audit import AuditQuery
+from airboss.ports.mcp_store import KeptServer, ServerChange
 from airboss.ports.store import (
     CancelResult,
     Cutoffs,
@@ -29,7 +32,8 @@ from airboss.ports.store import (
     StoreOpenError,
 )
 from airboss.storage.counts import KeptCounts
-from airboss.storage.sqlite import job_writes, journal, reads, retention
+from airboss.storage.sqlite import audit as audit_rows
+from airboss.storage.sqlite import job_writes, journal, mcp_servers, reads, retention
 from airboss.storage.sqlite.connections import check_structure, open_reader, open_writer
 from airboss.storage.sqlite.lock import DatabaseLock
 from airboss.storage.sqlite.schema import migrate
@@ -104,8 +108,8 @@ class SqliteStore:
     async def node_id(self) -> str:
         return self._node
 
-    async def spawn(self, job: Job, idempotency: Idempotency | None) -> Spawned:
-        return await self._write(lambda transaction: job_writes.spawn(transaction, job, idempotency))
+    async def spawn(self, job: Job, idempotency: Idempotency | None, caller: Caller | None = None) -> Spawned:
+        return await self._write(lambda transaction: job_writes.spawn(transaction, job, idempotency, caller))
 
     async def replay(self, tenant: str, idempotency: Idempotency) -> Job | None:
         return await self._read(lambda connection: job_writes.find_by_key(connection, tenant, idempotency))
@@ -138,10 +142,10 @@ class SqliteStore:
         )
 
     async def request_cancel(
-        self, job_id: str, tenant: str | None, by: str, now_ms: int
+        self, job_id: str, tenant: str | None, by: str, now_ms: int, caller: Caller | None = None
     ) -> CancelResult | None:
         return await self._write(
-            lambda transaction: job_writes.request_cancel(transaction, job_id, tenant, by, now_ms)
+            lambda transaction: job_writes.request_cancel(transaction, job_id, tenant, by, now_ms, caller)
         )
 
     async def recover(self, now_ms: int, policy: Mapping[str, OnInterrupt]) -> Recovered:
@@ -180,8 +184,11 @@ class SqliteStore:
     async def forget(self, job_id: str, from_turn: int, *, claim: int) -> None:
         await self._write(lambda transaction: journal.forget(transaction, job_id, from_turn, claim))
 
-    async def announce(self, drafts: Sequence[EventDraft]) -> None:
-        await self._write(lambda transaction: _record_all(transaction, drafts))
+    async def announce(self, drafts: Sequence[EventDraft], audit: Sequence[AuditDraft] = ()) -> None:
+        await self._write(lambda transaction: _record_all(transaction, drafts, audit))
+
+    async def audit_entries(self, query: AuditQuery) -> Sequence[AuditEntry]:
+        return await self._read(lambda connection: audit_rows.read(connection, query))
 
     async def events(self, after: int, through: int | None, limit: int, only: EventFilter) -> EventPage:
         return await self._read(lambda connection: reads.read_events(connection, after, through, limit, only))
@@ -189,11 +196,31 @@ class SqliteStore:
     async def event_bounds(self) -> EventBounds:
         return await self._read(_event_bounds)
 
-    async def pause_agent(self, agent: str, *, paused: bool, event: EventDraft) -> bool:
-        return await self._write(lambda transaction: _set_paused(transaction, agent, event, paused=paused))
+    async def pause_agent(
+        self, agent: str, *, paused: bool, event: EventDraft, audit: AuditDraft | None = None
+    ) -> bool:
+        return await self._write(
+            lambda transaction: _set_paused(transaction, agent, event, audit, paused=paused)
+        )
 
     async def paused_agents(self) -> frozenset[str]:
         return await self._read(_paused_agents)
+
+    async def mcp_servers(self) -> Sequence[KeptServer]:
+        return await self._read(mcp_servers.read)
+
+    async def create_mcp_server(
+        self, name: str, json_spec: Mapping[str, Any], change: ServerChange
+    ) -> KeptServer | None:
+        return await self._write(lambda transaction: mcp_servers.create(transaction, name, json_spec, change))
+
+    async def update_mcp_server(
+        self, name: str, json_spec: Mapping[str, Any], change: ServerChange
+    ) -> KeptServer | None:
+        return await self._write(lambda transaction: mcp_servers.update(transaction, name, json_spec, change))
+
+    async def delete_mcp_server(self, name: str, change: ServerChange) -> bool:
+        return await self._write(lambda transaction: mcp_servers.delete(transaction, name, change))
 
     async def prune(self, cutoffs: Cutoffs, now_ms: int, limit: int) -> PruneReport:
         return await self._write(lambda transaction: retention.prune(transaction, cutoffs, now_ms, limit))
@@ -232,9 +259,11 @@ def _touch(transaction: Transaction) -> None:
     )
 
 
-def _record_all(transaction: Transaction, drafts: Sequence[EventDraft]) -> None:
+def _record_all(transaction: Transaction, drafts: Sequence[EventDraft], audit: Sequence[AuditDraft]) -> None:
     for draft in drafts:
         transaction.record(draft)
+    for entry in audit:
+        transaction.audit(entry)
 
 
 def _event_bounds(connection: sqlite3.Connection) -> EventBounds:
@@ -245,7 +274,9 @@ def _event_bounds(connection: sqlite3.Connection) -> EventBounds:
     return EventBounds(int(pruned[0]) if pruned else 0, int(last[0]) if last else 0)
 
 
-def _set_paused(transaction: Transaction, agent: str, event: EventDraft, *, paused: bool) -> bool:
+def _set_paused(
+    transaction: Transaction, agent: str, event: EventDraft, audit: AuditDraft | None, *, paused: bool
+) -> bool:
     sql = (
         "INSERT OR IGNORE INTO paused_agents (agent) VALUES (?)"
         if paused
@@ -254,6 +285,8 @@ def _set_paused(transaction: Transaction, agent: str, event: EventDraft, *, paus
     changed = transaction.connection.execute(sql, (agent,)).rowcount > 0
     if changed:
         transaction.record(event)
+        if audit is not None:
+            transaction.audit(audit)
     return changed
 
 

@@ -10,10 +10,12 @@ from dataclasses import dataclass, field
 from queue import SimpleQueue
 from typing import Any, NamedTuple, TypeVar
 
+from airboss.domain.audit import AuditDraft
 from airboss.domain.errors import StorageUnavailableError
 from airboss.domain.events import Event, EventDraft, encode_data
 from airboss.domain.states import JobState
 from airboss.ports.store import OnCommit
+from airboss.storage.sqlite import audit
 
 T = TypeVar("T")
 _MAX_BATCH = 512
@@ -53,6 +55,10 @@ class Transaction:
         )
         event_id = self.connection.execute(_INSERT_EVENT, row).lastrowid or 0
         self.events.append(Event(event_id, *row))
+
+    def audit(self, draft: AuditDraft) -> None:
+        """Write an entry of the audit beside the change it is about."""
+        audit.add(self.connection, draft)
 
     def count(self, tenant: str, agent: str, state: JobState, by: int) -> None:
         self.counts[tenant, agent, state] += by

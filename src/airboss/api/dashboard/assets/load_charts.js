@@ -9,6 +9,7 @@ import { serverNow } from "./server_clock.js";
 
 const SEED_PAGES = 5;
 const SEED_LIMIT = 200;
+const FOLDED = "airboss.load";
 const whole = (value) => number(Math.round(value));
 
 const sum = (name) => (entries) => entries.reduce((total, entry) => total + entry[name], 0);
@@ -31,8 +32,21 @@ function charts() {
   };
 }
 
+const SMALL = matchMedia("(max-width: 700px)");
+
+// On a phone the list comes first: the charts are one line there until they are opened.
+function startFolding() {
+  const load = byId("load");
+  const kept = localStorage.getItem(FOLDED);
+  load.open = kept === null ? !SMALL.matches : kept === "open";
+  byId("load").querySelector("summary").addEventListener("click", () => {
+    localStorage.setItem(FOLDED, load.open ? "closed" : "open");
+  });
+}
+
 export class LoadCharts {
   constructor(windowSeconds) {
+    startFolding();
     this.charts = charts();
     byId("charts").append(...Object.values(this.charts).map((chart) => chart.figure));
     this.draw = eachFrame(() => this.#draw());
@@ -112,7 +126,10 @@ export class LoadCharts {
     this.charts.busy.show(entries, known(level.busy, whole), level.slots === null ? "" : `of ${number(level.slots)}`);
     const ended = entries.reduce((all, each) => all + each.completed + each.failed + each.timed_out + each.cancelled, 0);
     const minutes = Math.max(1 / 60, (serverNow() - Math.max(this.coversFromMs, entries[0].fromMs)) / 60000);
-    this.charts.ended.show(entries, number(ended), `${(ended / minutes).toFixed(1)} a minute`);
+    const isKnown = this.isSeeded;
+    this.charts.ended.show(entries, isKnown ? number(ended) : "–", isKnown ? `${(ended / minutes).toFixed(1)} a minute` : "");
+    const busy = known(level.busy, whole) + (level.slots === null ? "" : ` of ${number(level.slots)}`);
+    setText(byId("load-line"), `${known(level.depth, whole)} in the queue, ${busy} workers busy, ${number(ended)} ended`);
     for (const [name, kept] of [["wait", "waits"], ["run", "runs"]]) {
       const p95 = measures.overall(kept, 0.95);
       this.charts[name].show(entries, known(measures.overall(kept, 0.5), duration), p95 === null ? "none yet" : `p50, p95 ${duration(p95)}`);

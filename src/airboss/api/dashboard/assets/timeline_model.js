@@ -85,7 +85,7 @@ function backToQueue(timeline, label, time, detail) {
 function over(timeline, data, time, type) {
   const state = type.slice(4).replace("_", " ");
   timeline.closeAll(time, type === "job.completed" ? "done" : state);
-  timeline.mark("other", state, time, { result: state, detail: data.error?.code ?? data.reason ?? "" });
+  if (type !== "job.completed") timeline.mark("other", state, time, { result: state, detail: data.error?.code ?? data.reason ?? "" });
   timeline.isOver = true;
 }
 

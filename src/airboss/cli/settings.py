@@ -1,0 +1,49 @@
+"""What commands do with the settings; loaded when a command needs them."""
+
+import json
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from airboss.cli.failures import UsageError
+from airboss.config import LoadedSettings, SettingsError, load_settings
+from airboss.config.schema import settings_schema
+from airboss.config.show import render_json, render_yaml, shown
+
+
+@contextmanager
+def refusals_as_usage(*kinds: type[Exception]) -> Iterator[None]:
+    """Turn refusals of the settings into failures of the command."""
+    try:
+        yield
+    except kinds as error:
+        raise UsageError(str(error)) from None
+
+
+def load(config: Path | None, flags: Mapping[str, object] | None = None) -> LoadedSettings:
+    """Load the settings; the one place where the process's environment is read."""
+    with refusals_as_usage(SettingsError):
+        return load_settings(config_path=config, environ=os.environ, flags=flags or {}, cwd=Path.cwd())
+
+
+def server_url(config: Path | None) -> str:
+    """Return where the server is, as the settings have it."""
+    server = load(config).settings.server
+    host = f"[{server.host}]" if ":" in server.host else server.host
+    scheme = "https" if server.tls_cert_path else "http"
+    return f"{scheme}://{host}:{server.port}"
+
+
+def port(config: Path | None) -> int:
+    return load(config).settings.server.port
+
+
+def as_text(config: Path | None, *, as_json: bool) -> str:
+    """Return the merged settings with their origins, secrets masked."""
+    rows = shown(load(config))
+    return json.dumps(render_json(rows), indent=2) if as_json else render_yaml(rows)
+
+
+def schema_text() -> str:
+    return json.dumps(settings_schema(), indent=2)

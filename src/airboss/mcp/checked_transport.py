@@ -1,0 +1,79 @@
+"""HTTP to an MCP server: no redirect, no coding, no JSON over the limit, and a note of each refusal."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import httpx2
+
+from airboss.mcp.wire_notes import WireNotes
+
+_SESSION_HEADER = "mcp-session-id"
+_GOODBYE_SECONDS = 2.0
+_NOT_FOUND = 404
+_CLIENT_ERROR = 400
+
+
+class CheckedTransport(httpx2.AsyncBaseTransport):
+    """Wraps the transport that decides where connections may go."""
+
+    def __init__(self, inner: httpx2.AsyncBaseTransport, max_message_bytes: int, notes: WireNotes) -> None:
+        self._inner = inner
+        self._max_message_bytes = max_message_bytes
+        self._notes = notes
+
+    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
+        request.headers["Accept-Encoding"] = "identity"
+        if request.method == "DELETE":
+            # The SDK says goodbye while it closes: a server that hangs must not hold that up.
+            try:
+                async with asyncio.timeout(_GOODBYE_SECONDS):
+                    return await self._inner.handle_async_request(request)
+            except TimeoutError:
+                raise httpx2.ReadTimeout("no answer to the end of the session", request=request) from None
+        try:
+            response = await self._inner.handle_async_request(request)
+        except httpx2.TransportError as error:
+            self._notes.refusal = f"{type(error).__name__}: {error}"
+            raise
+        await self._check(request, response)
+        return response
+
+    async def _check(self, request: httpx2.Request, response: httpx2.Response) -> None:
+        if response.status_code >= _CLIENT_ERROR:
+            self._notes.refusal = f"the server answered {response.status_code} to {request.method}"
+        if response.status_code == _NOT_FOUND and _SESSION_HEADER in request.headers:
+            self._notes.end("the server has forgotten the session")
+        if "location" in response.headers:
+            # Without it nobody follows: the SDK would, within the same host.
+            target = response.headers.pop("location")
+            self._notes.refusal = f"a redirect to {target[:200]} is not followed; give that address"
+        coding = response.headers.get("content-encoding", "identity")
+        if coding.lower() not in ("", "identity"):
+            await response.aclose()
+            raise httpx2.DecodingError(f"the coding {coding[:40]} was not asked for", request=request)
+        if response.headers.get("content-type", "").lower().startswith("application/json") and isinstance(
+            response.stream, httpx2.AsyncByteStream
+        ):
+            response.stream = _Bounded(response.stream, self._max_message_bytes)
+
+    async def aclose(self) -> None:
+        await self._inner.aclose()
+
+
+class _Bounded(httpx2.AsyncByteStream):
+    """Ends with an error that the SDK turns into one for the call."""
+
+    def __init__(self, inner: httpx2.AsyncByteStream, max_bytes: int) -> None:
+        self._inner = inner
+        self._max_bytes = max_bytes
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        size = 0
+        async for chunk in self._inner:
+            size += len(chunk)
+            if size > self._max_bytes:
+                raise httpx2.StreamError(f"the answer is over the limit of {self._max_bytes} bytes")
+            yield chunk
+
+    async def aclose(self) -> None:
+        await self._inner.aclose()

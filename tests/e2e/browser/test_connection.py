@@ -1,0 +1,185 @@
+"""When the server goes, lags, drains or wants a token: the page says so plainly, and is right afterwards."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx2
+import pytest
+from playwright.sync_api import Page, expect
+from tests.e2e.browser.conftest import prepare, settings_of
+from tests.support.api_jobs import run, spawn
+from tests.support.browser import Complaints
+from tests.support.server import ServerProcess, running_server
+from tests.support.speaking_provider import SpeakingProvider
+
+#: Lets a test put frames into a real stream, which a fast reader would not get from the server.
+INJECT = """
+const original = window.fetch;
+window.fetch = async (address, options) => {
+  const answer = await original(address, options);
+  if (!String(address).includes("/events?types") || !answer.ok) return answer;
+  const { readable, writable } = new TransformStream();
+  const writer = writable.getWriter();
+  window.inject = (text) => writer.write(new TextEncoder().encode(text));
+  (async () => {
+    const reader = answer.body.getReader();
+    try {
+      for (;;) {
+        const { done, value } = await reader.read();
+        if (done) break;
+        await writer.write(value);
+      }
+      await writer.close();
+    } catch (error) {
+      await writer.abort(error);
+    }
+  })();
+  return new Response(readable, { status: answer.status, headers: answer.headers });
+};
+"""
+
+
+@pytest.fixture
+def own_server(tmp_path: Path, speaker: SpeakingProvider) -> Iterator[ServerProcess]:
+    prepare(tmp_path / "server")
+    with running_server(tmp_path / "server", settings_of(speaker)) as running:
+        yield running
+
+
+def test_a_server_that_goes_and_comes_back(
+    page: Page, own_server: ServerProcess, complaints: Complaints, speaker: SpeakingProvider
+) -> None:
+    complaints.expected = ["ERR_CONNECTION_REFUSED", "ERR_INCOMPLETE_CHUNKED_ENCODING", "ERR_CONNECTION_RESET", "ERR_EMPTY_RESPONSE"]
+    with own_server.client() as client:
+        run(client, "quick", "before")
+    page.goto(f"{own_server.url}/ui/")
+    expect(page.locator("#rows tr")).to_have_count(1)
+    port = httpx2.URL(own_server.url).port
+    assert port is not None
+    own_server.kill()
+    banner = page.locator("#banner")
+    expect(banner).to_contain_text("Disconnected from the server")
+    expect(banner).to_contain_text(re.compile(r"Trying again in \d+ s"))
+    expect(page.locator("#connection-text")).to_have_text("Disconnected")
+    with running_server(own_server.folder, settings_of(speaker), port=port) as again:
+        with again.client() as client:
+            run(client, "quick", "behind its back")
+        banner.get_by_role("button", name="Try now").click()
+        expect(page.locator("#connection-text")).to_have_text("Live")
+        expect(banner).to_be_hidden()
+        expect(page.locator("#rows tr")).to_have_count(2)
+        with again.client() as client:
+            last = run(client, "quick", "afterwards")
+        expect(page.locator("#rows tr")).to_have_count(3)
+        identifiers = page.locator("#rows tr").evaluate_all("rows => rows.map(row => row.dataset.id)")
+        assert len(set(identifiers)) == 3
+        assert identifiers[0] == last["id"]
+
+
+def test_a_job_page_goes_on_with_its_output_behind_an_outage(
+    page: Page, own_server: ServerProcess, complaints: Complaints, speaker: SpeakingProvider
+) -> None:
+    complaints.expected = ["ERR_"]
+    with own_server.client() as client:
+        job = spawn(client, "stepwise")
+    page.goto(f"{own_server.url}/ui/jobs/{job['id']}")
+    speaker.say("Half of it")
+    expect(page.locator("#output")).to_have_text("Half of it")
+    port = httpx2.URL(own_server.url).port
+    assert port is not None
+    own_server.kill()
+    expect(page.locator("#banner")).to_contain_text("Disconnected")
+    # The provider's call was cut; what it still held is not the next run's.
+    speaker.finish()
+    with running_server(own_server.folder, settings_of(speaker), port=port):
+        page.get_by_role("button", name="Try now").click()
+        speaker.say("All of it, anew")
+        expect(page.locator("#output")).to_have_text("All of it, anew")
+        expect(page.locator(".segment.lane-other").first).to_have_attribute(
+            "aria-label", re.compile("interrupted.*worker_lost")
+        )
+        speaker.finish()
+        expect(page.locator("#facts .state")).to_have_text("completed")
+
+
+def test_a_draining_server_is_told(
+    page: Page, own_server: ServerProcess, complaints: Complaints
+) -> None:
+    complaints.expected = ["ERR_"]
+    page.goto(f"{own_server.url}/ui/")
+    expect(page.locator("#connection-text")).to_have_text("Live")
+    own_server.process.terminate()
+    expect(page.locator("#banner")).to_contain_text("The server is draining")
+
+
+def test_a_page_that_lags_says_so_and_recovers(page: Page, api: httpx2.Client) -> None:
+    page.add_init_script(INJECT)
+    page.goto("/ui/")
+    expect(page.locator("#connection-text")).to_have_text("Live")
+    page.evaluate("""inject('event: stream.lagged\\ndata: {"missed_from": 5, "missed_to": 9}\\n\\n')""")
+    expect(page.locator("#banner")).to_contain_text("Catching up")
+    expect(page.locator("#banner")).to_contain_text("events 5 to 9 from storage")
+    job = run(api, "quick", "behind the lag")
+    expect(page.locator("#connection-text")).to_have_text("Live")
+    expect(page.locator("#banner")).to_be_hidden()
+    expect(page.locator(f'tr[data-id="{job["id"]}"]')).to_be_visible()
+
+
+def test_a_reset_loads_the_state_anew(page: Page, api: httpx2.Client) -> None:
+    page.add_init_script(INJECT)
+    page.goto("/ui/")
+    expect(page.locator("#connection-text")).to_have_text("Live")
+    with page.expect_request(re.compile(r"/v1/jobs\?limit=100")):
+        page.evaluate("""inject('event: stream.reset\\ndata: {"oldest": 5}\\n\\n')""")
+
+
+def test_a_frame_may_come_in_pieces(page: Page, api: httpx2.Client) -> None:
+    page.add_init_script(INJECT)
+    page.goto("/ui/")
+    expect(page.locator("#connection-text")).to_have_text("Live")
+    page.evaluate("inject('event: stream.lag')")
+    page.evaluate("""inject('ged\\ndata: {"missed_from": 5, "miss')""")
+    page.evaluate("""inject('ed_to": 99999999}\\n\\n')""")
+    expect(page.locator("#banner")).to_contain_text("events 5 to 99999999")
+
+
+def test_a_token_is_asked_for_kept_sent_and_forgotten(page: Page, complaints: Complaints) -> None:
+    complaints.expected = ["401 (Unauthorized)"]
+    seen: list[str] = []
+
+    def guard(route):  # type: ignore[no-untyped-def]
+        token = route.request.headers.get("authorization")
+        if token == "Bearer the-token":
+            seen.append(route.request.url)
+            route.continue_()
+            return
+        error = {"code": "unauthenticated", "type": "authentication", "message": "a token is needed", "details": {}}
+        route.fulfill(status=401, headers={"WWW-Authenticate": "Bearer"}, json={"error": error})
+
+    page.route("**/v1/**", guard)
+    page.goto("/ui/")
+    form = page.get_by_role("dialog", name="Sign in")
+    expect(form).to_contain_text("a token is needed")
+    form.get_by_label("Token").fill("the-token")
+    form.get_by_role("button", name="Sign in").click()
+    expect(page.locator("#connection-text")).to_have_text("Live")
+    assert any("/v1/events" in url for url in seen)
+    page.reload()
+    expect(page.locator("#connection-text")).to_have_text("Live")
+    page.get_by_role("button", name="Sign out").click()
+    expect(form).to_be_visible()
+    assert page.evaluate("sessionStorage.getItem('airboss.token')") is None
+
+
+def test_a_role_that_is_missing_is_named(page: Page, complaints: Complaints) -> None:
+    complaints.expected = ["403 (Forbidden)"]
+    error = {"code": "forbidden", "type": "permission", "message": "this needs the role 'admin'", "details": {}}
+    page.route("**/v1/coord/**", lambda route: route.fulfill(status=403, json={"error": error}))
+    page.goto("/ui/nodes")
+    expect(page.get_by_role("alert")).to_contain_text("this needs the role 'admin'")
+    expect(page.locator("tr[data-agent=quick]")).to_be_visible()
+    page.get_by_role("button", name="Pause agent quick").click()
+    expect(page.locator("#told")).to_contain_text("this needs the role 'admin'")
+    page.goto("/ui/")
+    expect(page.locator(".chart", has_text="Workers busy").locator(".chart-value")).to_have_text("0")
