@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from airboss.config.agents import AgentSettings
+from airboss.config.fingerprint import settings_hash
 from airboss.config.providers import ProviderSettings
 from airboss.config.settings import AppSettings
 from airboss.domain.agents import AgentSpec
@@ -69,6 +70,7 @@ class RuntimeConfig:
     agents: tuple[AgentSpec, ...]
     providers: tuple[ProviderSpec, ...]
     logs: LogPolicy
+    settings_hash: str
 
 
 def to_runtime_config(settings: AppSettings, environ: Mapping[str, str], cwd: Path) -> RuntimeConfig:

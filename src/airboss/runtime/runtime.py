@@ -8,6 +8,7 @@ from contextlib import suppress
 import structlog
 
 from airboss.config.runtime_config import RuntimeConfig
+from airboss.domain.audit import SYSTEM, AuditAction, AuditDraft, TargetKind
 from airboss.domain.errors import StorageUnavailableError
 from airboss.engines.embedded import EmbeddedEngine
 from airboss.events.bus import EventBus
@@ -27,6 +28,7 @@ from airboss.storage.sqlite.store import SqliteStore
 from airboss.telemetry.event_log import EventLog
 from airboss.telemetry.loop_lag import LoopLag
 from airboss.telemetry.metrics import Gauges, Metrics
+from airboss.version import VERSION
 
 #: How long the news that the node leaves may keep the drain waiting.
 _TELL_SECONDS = 0.5
@@ -111,8 +113,19 @@ class Runtime:
     async def _recover(self) -> None:
         self.node_id = await self.store.node_id()
         self.bus.start_after((await self.store.event_bounds()).last)
+        await self.store.announce([], [self._settings_loaded()])
         await self.lag.start()
         await self.manager.start()
+
+    def _settings_loaded(self) -> AuditDraft:
+        return AuditDraft(
+            AuditAction.SETTINGS_LOAD,
+            self.clock.now_ms(),
+            SYSTEM,
+            TargetKind.SETTINGS,
+            self.config.settings_hash,
+            details={"node": self.node_id, "version": VERSION},
+        )
 
     def begin_drain(self) -> None:
         """Take no new work; readiness turns, callers are told."""
