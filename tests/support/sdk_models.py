@@ -27,9 +27,10 @@ from airboss.domain.jobs import Usage
 from airboss.domain.journal import JournalEntry, JournalKey
 from airboss.loop.sdk_loop import SdkLoop
 from airboss.ports.loop import Run, RunReport
-from airboss.ports.tools import Tool, ToolContext
+from airboss.ports.tools import Tool, ToolContext, ToolSource
 from airboss.providers.models import Candidate
 from airboss.tools.registry import ToolRegistry
+from airboss.tools.sources import ToolSources
 
 
 @dataclass
@@ -183,14 +184,20 @@ class Bench:
 
 
 def bench(
-    models: ModelsByName, *, agents: Sequence[AgentSpec] = (), tools: Sequence[Tool] = (), **fields: Any
+    models: ModelsByName,
+    *,
+    agents: Sequence[AgentSpec] = (),
+    tools: Sequence[Tool] = (),
+    more_tools: Sequence[ToolSource] = (),
+    **fields: Any,
 ) -> Bench:
-    agent = new_agent("alpha", model="alpha", tools=tuple(tool.name for tool in tools), **fields)
+    names = (*(tool.name for tool in tools), *fields.pop("tool_names", ()))
+    agent = new_agent("alpha", model="alpha", tools=names, **fields)
     specs = {spec.name: spec for spec in (agent, *agents)}
     loop = SdkLoop(
         agents=specs,
         models=models,
-        tools=ToolRegistry(tools),
+        tools=ToolSources(ToolRegistry(tools), *more_tools),
         clock=FakeClock(),
         log=structlog.get_logger(),
     )

@@ -96,10 +96,7 @@ class SdkLoop:
 
     async def _team(self, first: AgentSpec, seam: Seam, in_flight: InFlight) -> dict[str, Agent[Any]]:
         """Build an agent and those it may hand over to, which may lead back to it, each with its own tools."""
-        specs = {first.name: first}
-        for spec in (waiting := [first]):
-            waiting += [self._agents[name] for name in spec.handoffs if name not in specs]
-            specs |= {name: self._agents[name] for name in spec.handoffs if name not in specs}
+        specs = self._reachable(first)
         tools = {name: await self._tools.tools_of(spec) for name, spec in specs.items()}
         wire = wire_names({tool.name for offered in tools.values() for tool in offered})
         team = {
@@ -115,6 +112,15 @@ class SdkLoop:
         for agent in team.values():
             agent.handoffs = [team[name] for name in specs[agent.name].handoffs]
         return team
+
+    def _reachable(self, first: AgentSpec) -> dict[str, AgentSpec]:
+        found, waiting = {first.name: first}, [first]
+        while waiting:
+            for name in waiting.pop().handoffs:
+                if name not in found:
+                    found[name] = self._agents[name]
+                    waiting.append(found[name])
+        return found
 
 
 def _as_text(value: Any) -> str:

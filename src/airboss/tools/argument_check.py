@@ -20,7 +20,13 @@ MAX_STEPS = 10_000
 _MAX_PROBLEMS = 5
 _MAX_MESSAGE_CHARACTERS = 300
 #: Regular expressions of others may take for ever, and so may these: the server itself checks them.
-_LEFT_TO_THE_SERVER = ("pattern", "patternProperties", "unevaluatedItems", "unevaluatedProperties", "uniqueItems")
+_LEFT_TO_THE_SERVER = (
+    "pattern",
+    "patternProperties",
+    "unevaluatedItems",
+    "unevaluatedProperties",
+    "uniqueItems",
+)
 
 Keyword = Callable[[Any, Any, Any, Any], Iterator[Any] | None]
 _steps_left: ContextVar[int] = ContextVar("steps_left")
@@ -57,7 +63,7 @@ class ArgumentCheck:
 def _bounded(validator: Any) -> Any:
     """Return a validator that counts its steps and leaves out what has no bound."""
     keywords = {name: _counted(check) for name, check in validator.VALIDATORS.items()}
-    keywords |= {name: _unchecked for name in _LEFT_TO_THE_SERVER}
+    keywords |= dict.fromkeys(_LEFT_TO_THE_SERVER, _unchecked)
     keywords["additionalProperties"] = _additional_properties(keywords["additionalProperties"])
     return validators.extend(validator, keywords)
 

@@ -23,7 +23,9 @@ def test_what_providers_take_is_kept(name: str, wire: str) -> None:
     assert wire_name(name) == wire
 
 
-@pytest.mark.parametrize("name", ["git.status now", "git.status/now", "git.größe", "git." + "x" * 61, "git.a\ud800"])
+@pytest.mark.parametrize(
+    "name", ["git.status now", "git.status/now", "git.größe", "git." + "x" * 61, "git.a\ud800"]
+)
 def test_what_they_refuse_ends_with_a_hash(name: str) -> None:
     wire = wire_name(name)
     assert ACCEPTED.fullmatch(wire)

@@ -23,7 +23,10 @@ def refusal(schema: dict[str, Any], arguments: dict[str, Any]) -> ToolError:
         ({}, {"anything": 1}),
         (OBJECT, {}),
         ({"properties": {"a": {"type": "integer"}}, "required": ["a"]}, {"a": 1}),
-        ({"$schema": "http://json-schema.org/draft-07/schema#", "properties": {"a": {"type": "null"}}}, {"a": None}),
+        (
+            {"$schema": "http://json-schema.org/draft-07/schema#", "properties": {"a": {"type": "null"}}},
+            {"a": None},
+        ),
         ({"$schema": "https://example/nothing", "properties": {"a": {"enum": ["x"]}}}, {"a": "x"}),
         ({"$defs": {"n": {"type": "number"}}, "properties": {"a": {"$ref": "#/$defs/n"}}}, {"a": 1.5}),
         ({"patternProperties": {"^x": {}}, "additionalProperties": False}, {"y": 1}),
