@@ -46,6 +46,7 @@ LATE_IMPORTERS = {
         ["jobs", "spawn", "offline", "x", "--wait"],
         ["jobs", "watch", "x"],
         ["jobs", "cancel", "x"],
+        ["token", "issue", "--help"],
         ["events"],
         ["agents"],
         ["providers", "models", "x"],

@@ -13,6 +13,7 @@ from pathlib import Path
 import typer
 
 from airboss.cli.connecting import connect
+from airboss.cli.exit_codes import ExitCode
 from airboss.cli.late import Late, load_late
 from airboss.cli.options import PATIENCE_SECONDS, ConfigOption
 from airboss.cli.watching import watch_lines
@@ -28,6 +29,8 @@ def demo(config: ConfigOption = None) -> None:
     On a terminal the server stays until Ctrl-C; without one this ends with the job.
     """
     port = _free_port(load_late(Late.SETTINGS).port(config))
+    # Ctrl-C ends the block below: behind the job's end there is nothing to interrupt any more.
+    code = ExitCode.INTERRUPTED
     with tempfile.TemporaryDirectory(prefix="airboss-demo-") as folder, _server(port, folder, config) as url:
         typer.echo(f"\nPOST {url}/v1/jobs  agent=offline  input={_QUESTION!r}\n")
         client = connect(url, None, config)

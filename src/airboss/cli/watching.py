@@ -150,7 +150,8 @@ def _leaving(job_id: str) -> Iterator[None]:
         raise
     except UnreachableError as error:
         # The job is on the server's disk, whatever became of the connection.
-        advice = f"{error.advice}; then 'airboss jobs watch {clean(job_id)}'"
+        before = f"{error.advice}; then " if error.advice else ""
+        advice = f"{before}'airboss jobs watch {clean(job_id)}'"
         raise CommandError(str(error), error.code, advice) from None
 
 
