@@ -25,6 +25,7 @@ from airboss.domain.error_texts import ERROR_TEXTS
 from airboss.domain.errors import ERROR_CODES
 from airboss.domain.event_types import CATALOGUE, EventType
 from airboss.domain.events import Event
+from airboss.domain.principals import Role
 from airboss.domain.states import EDGES, FINAL_STATES, final_event
 from airboss.runtime.runtime import Runtime
 from airboss.telemetry.logs import configure_logs
@@ -432,7 +433,7 @@ def _commands(words: str, command: Any) -> Iterator[tuple[str, Any]]:
         yield from _commands(f"{words} {name}", below)
 
 
-_VALUES = {str: "TEXT", list[str]: "TEXT", int: "NUMBER", float: "NUMBER", Path: "PATH"}
+_VALUES = {str: "TEXT", list[str]: "TEXT", list[Role]: "ROLE", int: "NUMBER", float: "NUMBER", Path: "PATH"}
 
 
 def _metavar(parameter: Any) -> str:

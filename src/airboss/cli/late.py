@@ -17,6 +17,8 @@ class Late(StrEnum):
     SETTINGS = "airboss.cli.settings"
     #: The whole server.
     SERVING = "airboss.cli.serving"
+    #: The settings' models, PyJWT and cryptography.
+    ISSUING = "airboss.cli.token_issuing"
 
 
 def load_late(module: Late) -> Any:

@@ -16,6 +16,7 @@ from airboss.cli.jobs import jobs
 from airboss.cli.providers import providers
 from airboss.cli.serve import serve
 from airboss.cli.terminal import clean
+from airboss.cli.token import token
 from airboss.version import VERSION
 
 app = typer.Typer(
@@ -31,6 +32,7 @@ app.command()(events)
 app.add_typer(agents, name="agents")
 app.add_typer(providers, name="providers")
 app.add_typer(config, name="config")
+app.add_typer(token, name="token")
 app.command()(demo)
 
 

@@ -47,7 +47,7 @@ def read_public_key(pem: bytes, algorithm: str) -> VerifyKey:
         key = load_pem_public_key(pem)
     except (ValueError, UnsupportedAlgorithm):
         raise KeyRefusedError("it is no PEM file with a public key (-----BEGIN PUBLIC KEY-----)") from None
-    return _strong(key, algorithm)
+    return require_strength(key, algorithm)
 
 
 def read_key_set(document: Any, algorithm: str) -> Mapping[str | None, VerifyKey]:
@@ -85,12 +85,12 @@ def _read(entry: Mapping[str, Any], algorithm: str) -> VerifyKey | None:
     if not all(isinstance(value, str) and len(value) <= _LONGEST_MEMBER for value in public.values()):
         return None
     try:
-        return _strong(jwt.PyJWK(public, algorithm).key, algorithm)
+        return require_strength(jwt.PyJWK(public, algorithm).key, algorithm)
     except (jwt.PyJWTError, KeyRefusedError, ValueError, UnsupportedAlgorithm):
         return None
 
 
-def _strong(key: Any, algorithm: str) -> PublicKey:
+def require_strength(key: Any, algorithm: str) -> PublicKey:
     """Return a key that is fit for the algorithm; raises `KeyRefusedError`."""
     match algorithm, key:
         case "RS256", RSAPublicKey():
