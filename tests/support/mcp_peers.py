@@ -55,7 +55,15 @@ def _npm(package: tuple[str, str]) -> Path:
     if npm is None:
         pytest.skip(f"NOT TESTED against {package[0]}: this machine has no npm")
     place = FOLDER / f"{package[0].rpartition('/')[2]}-{package[1]}"
-    flags = ("--ignore-scripts", "--no-audit", "--no-fund", "--fetch-retries", "1", "--fetch-timeout", "20000")
+    flags = (
+        "--ignore-scripts",
+        "--no-audit",
+        "--no-fund",
+        "--fetch-retries",
+        "1",
+        "--fetch-timeout",
+        "20000",
+    )
     _install(place, [[npm, "install", "--prefix", str(place), "@".join(package), *flags]])
     return place / "node_modules" / "@modelcontextprotocol"
 

@@ -1,11 +1,12 @@
-"""One tool call on its way from whoever asks to the session."""
+"""Tool calls on their way from whoever asks to the session."""
 
 import asyncio
+from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from airboss.ports.mcp import OnProgress
+from airboss.ports.mcp import McpNotSentError, OnProgress
 
 
 @dataclass(eq=False, slots=True)
@@ -30,8 +31,34 @@ class Call:
         if not self.answer.done():
             self.answer.set_exception(error)
 
-    def give_up(self) -> None:
-        """End the call, wherever it is; the server is told where it knows of it."""
-        self.answer.cancel()
-        if self.task is not None:
-            self.task.cancel()
+
+class CallQueue:
+    """Calls that wait for the session or for others to end; bounded."""
+
+    def __init__(self, max_waiting: int) -> None:
+        self._max_waiting = max_waiting
+        self._calls: deque[Call] = deque()
+
+    def __len__(self) -> int:
+        return len(self._calls)
+
+    def put(self, call: Call) -> None:
+        """Let a call wait; raises `McpNotSentError` when as many wait as may."""
+        if len(self._calls) >= self._max_waiting:
+            raise McpNotSentError(f"{self._max_waiting} calls wait for this server already; try again later")
+        self._calls.append(call)
+
+    def take(self) -> Call | None:
+        return self._calls.popleft() if self._calls else None
+
+    def withdraw(self, call: Call) -> None:
+        """Forget a call whose caller is gone, and end its task where it has one: the server is told."""
+        if call in self._calls:
+            self._calls.remove(call)
+        call.answer.cancel()
+        if call.task is not None:
+            call.task.cancel()
+
+    def fail_all(self, reason: str) -> None:
+        while (call := self.take()) is not None:
+            call.fail(McpNotSentError(reason))

@@ -1,9 +1,11 @@
 """Opens sessions with the SDK. Loaded by name when the first server is needed: the SDK is slow to import."""
 
 import logging
+import math
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
+import anyio
 import httpx2
 from mcp.client._transport import TransportStreams
 from mcp.client.client import Client
@@ -13,7 +15,7 @@ from mcp.shared.exceptions import MCPError
 from mcp_types import Implementation, ToolListChangedNotification
 
 from airboss.domain.mcp_policies import McpPolicy
-from airboss.domain.mcp_servers import ContainerSpec, ExternalSpec, ProcessSpec, ServerOrigin
+from airboss.domain.mcp_servers import ExternalSpec, ProcessSpec, ServerOrigin
 from airboss.mcp.checked_transport import CheckedTransport
 from airboss.mcp.heard_stream import HeardStream
 from airboss.mcp.launch import ReadSecret, container_launch, process_launch, read_values
@@ -47,7 +49,12 @@ def session_opener(
 
 class _Opener:
     def __init__(
-        self, policy: McpPolicy, read_secret: ReadSecret, make_transport: MakeTransport, clock: Clock, log: Log
+        self,
+        policy: McpPolicy,
+        read_secret: ReadSecret,
+        make_transport: MakeTransport,
+        clock: Clock,
+        log: Log,
     ) -> None:
         self._policy = policy
         self._read_secret = read_secret
@@ -70,8 +77,14 @@ class _Opener:
             cache=None,
         )
         try:
-            async with client:
-                yield SdkSession(client, target, self._policy, notes, self._log, self._clock)
+            with anyio.CancelScope(deadline=anyio.current_time() + self._policy.open_seconds) as opening:
+                async with client:
+                    session = SdkSession(client, target, self._policy, notes, self._log, self._clock)
+                    session.tools = await session.list_tools()
+                    opening.deadline = math.inf
+                    yield session
+            if opening.cancelled_caught:
+                raise McpUnavailableError(f"it was not open within {self._policy.open_seconds:g} s")  # noqa: TRY301
         except Exception as error:  # noqa: BLE001 - whatever a server makes the SDK raise ends its session only
             said = dict.fromkeys(_said(leaf) for leaf in _leaves(error))
             raise McpUnavailableError(notes.told("; ".join(list(said)[:_MAX_LEAVES]))) from None
@@ -90,16 +103,16 @@ class _Opener:
     async def _transport(
         self, target: Target, notes: WireNotes
     ) -> AbstractAsyncContextManager[TransportStreams]:
-        match target.spec:
-            case ExternalSpec() as spec:
-                headers, notes.secrets = await read_values(spec.headers, self._read_secret)
-                return self._http_streams(spec.endpoint_url, headers, target.origin, notes)
-            case ProcessSpec() as spec:
-                own, notes.secrets = await read_values(spec.env, self._read_secret)
-                launch = process_launch(spec, target.origin, own, self._policy.process.environment)
-            case ContainerSpec() as spec:
-                own, notes.secrets = await read_values(spec.env, self._read_secret)
-                launch = container_launch(target.name, spec, own, self._policy.process.environment)
+        spec = target.spec
+        given = spec.headers if isinstance(spec, ExternalSpec) else spec.env
+        values, notes.secrets = await read_values(given, self._read_secret)
+        base = self._policy.process.environment
+        if isinstance(spec, ExternalSpec):
+            return self._http_streams(spec.endpoint_url, values, target.origin, notes)
+        if isinstance(spec, ProcessSpec):
+            launch = process_launch(spec, target.origin, values, base)
+        else:
+            launch = container_launch(target.name, spec, values, base)
         return stdio_streams(launch, self._policy.process, self._policy.max_message_bytes, notes)
 
     @asynccontextmanager

@@ -42,9 +42,7 @@ class Secrets:
         return text
 
 
-async def read_values(
-    values: Mapping[str, str], read_secret: ReadSecret
-) -> tuple[dict[str, str], Secrets]:
+async def read_values(values: Mapping[str, str], read_secret: ReadSecret) -> tuple[dict[str, str], Secrets]:
     """Return the values with their references resolved, off the event loop.
 
     Raises `McpUnavailableError`, which names the reference.
@@ -86,7 +84,9 @@ def container_launch(
     Raises `McpUnavailableError` where this machine has neither docker nor podman.
     """
     if steering := [key for key in own if key.startswith(_ENGINE_VARIABLES)]:
-        raise McpUnavailableError(f"{', '.join(steering)} would steer the container engine, not the container")
+        raise McpUnavailableError(
+            f"{', '.join(steering)} would steer the container engine, not the container"
+        )
     path = base.get("PATH", "")
     engine = next((found for known in _ENGINES if (found := shutil.which(known, path=path))), None)
     if engine is None:

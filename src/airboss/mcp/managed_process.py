@@ -28,7 +28,7 @@ class ManagedProcess:
         self._policy = policy
         ours, guards = socket.socketpair()
         try:
-            self._guard = subprocess.Popen(
+            self._guard = subprocess.Popen(  # noqa: S603 - what may be run was decided where the spec was taken
                 [
                     *(sys.executable, "-I", "-S", str(_GUARD)),
                     *(str(guards.fileno()), str(policy.terminate_seconds), *launch.argv),

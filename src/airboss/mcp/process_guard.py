@@ -122,10 +122,8 @@ def descendants(root: int) -> list[int]:
     children: dict[int, list[int]] = {}
     for name in os.listdir("/proc"):  # noqa: PTH208 - pathlib costs a third of the start
         if name.isdecimal():
-            with contextlib.suppress(OSError, ValueError, IndexError), open(f"/proc/{name}/stat", "rb") as file:  # noqa: PTH123
-                # The name of the program stands in brackets and may hold anything.
-                parent = int(file.read().rpartition(b")")[2].split()[1])
-                children.setdefault(parent, []).append(int(name))
+            with contextlib.suppress(OSError, ValueError, IndexError):
+                children.setdefault(_parent_of(name), []).append(int(name))
     found: list[int] = []
     queue = [root]
     while queue:
@@ -133,6 +131,12 @@ def descendants(root: int) -> list[int]:
         found += below
         queue += below
     return found
+
+
+def _parent_of(pid: str) -> int:
+    with open(f"/proc/{pid}/stat", "rb") as file:  # noqa: PTH123
+        # The name of the program stands in brackets and may hold anything.
+        return int(file.read().rpartition(b")")[2].split()[1])
 
 
 if __name__ == "__main__":

@@ -59,7 +59,6 @@ def _text(block: ContentBlock) -> str:
             return f"[resource {block.uri} {block.name}]"
         case EmbeddedResource():
             return _resource(block)
-    return f"[content of an unknown type: {type(block).__name__}]"
 
 
 def _resource(block: EmbeddedResource) -> str:

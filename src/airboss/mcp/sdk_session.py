@@ -40,6 +40,7 @@ class SdkSession:
         self._notes = notes
         self._log = log
         self._clock = clock
+        self.tools: Sequence[RemoteTool] = ()
         # The SDK checks answers against the server's own schema. Its patterns are regular expressions that the
         # server chose: one of them with one answer can hold the event loop for ever.
         client.session.validate_tool_result = _unchecked  # type: ignore[method-assign]
@@ -49,13 +50,13 @@ class SdkSession:
         info = self._client.server_info
         return Peer(
             protocol_version=self._client.protocol_version,
-            server_name=None if info is None else self._notes.clean(info.name),
-            server_version=None if info is None else self._notes.clean(info.version),
+            server_name=None if info is None else self._notes.name(info.name),
+            server_version=None if info is None else self._notes.name(info.version),
         )
 
     @property
     def ended(self) -> str | None:
-        return None if self._notes.ended is None else self._notes.told(self._notes.ended)
+        return self._notes.ended
 
     @property
     def heard_at(self) -> float:
@@ -67,7 +68,7 @@ class SdkSession:
         try:
             return await list_tools(self._client.session, self._policy, self._name, self._log)
         except MCPError as error:
-            raise McpUnavailableError(self._notes.told(f"its tools cannot be listed: {error}")) from None
+            raise McpUnavailableError(f"its tools cannot be listed: {error}") from None
         except ValidationError:
             raise McpUnavailableError("its list of tools does not follow the protocol") from None
 
@@ -82,12 +83,16 @@ class SdkSession:
         except RuntimeError as error:
             raise McpToolError(self._bounded(str(error))) from None
         if result.is_error:
-            raise McpToolError(self._bounded(text_of(result.content)) or "the tool failed and does not say why")
+            raise McpToolError(
+                self._bounded(text_of(result.content)) or "the tool failed and does not say why"
+            )
         return answer_of(result, self._policy.max_answer_bytes)
 
     def _call_error(self, error: MCPError) -> Exception:
         is_lost = error.message.startswith(_LOST) and (
-            self._notes.ended is not None or error.code == CONNECTION_CLOSED or self._notes.refusal is not None
+            self._notes.ended is not None
+            or error.code == CONNECTION_CLOSED
+            or self._notes.refusal is not None
         )
         if is_lost:
             return McpUnavailableError(
@@ -107,7 +112,11 @@ class SdkSession:
             else:
                 await session.send_ping()
         except MCPError as error:
-            if self._notes.ended is not None or error.message.startswith(_LOST) or "timed out" in error.message:
+            if (
+                self._notes.ended is not None
+                or error.message.startswith(_LOST)
+                or "timed out" in error.message
+            ):
                 raise McpUnavailableError(self._notes.told("it does not answer a ping")) from None
 
     async def watch_tools(self) -> None:

@@ -36,6 +36,11 @@ class Session(Protocol):
     def peer(self) -> Peer: ...
 
     @property
+    def tools(self) -> Sequence[RemoteTool]:
+        """The tools as they were when it was opened."""
+        ...
+
+    @property
     def ended(self) -> str | None:
         """Why nothing more will come, None while it may."""
         ...
@@ -48,7 +53,10 @@ class Session(Protocol):
     async def list_tools(self) -> Sequence[RemoteTool]: ...
 
     async def call(self, tool: str, arguments: Mapping[str, Any], on_progress: OnProgress) -> Any:
-        """Raises `McpToolError`, and `McpUnavailableError` where the connection broke. A cancel tells the server."""
+        """Return the bounded answer; a cancel tells the server.
+
+        Raises `McpToolError`, and `McpUnavailableError` where the connection broke.
+        """
         ...
 
     async def ping(self) -> None:

@@ -7,14 +7,13 @@ children of a server behind that ends by itself.
 import subprocess
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
-from typing import NoReturn
 
 import anyio
 import anyio.to_thread
 from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 from mcp.client._transport import TransportStreams
 from mcp.shared.message import SessionMessage
-from mcp_types import INTERNAL_ERROR, ErrorData, JSONRPCError, jsonrpc_message_adapter
+from mcp_types import INTERNAL_ERROR, ErrorData, JSONRPCError, JSONRPCMessage, jsonrpc_message_adapter
 from pydantic import ValidationError
 
 from airboss.domain.mcp_policies import ProcessPolicy
@@ -139,10 +138,12 @@ class _Pump:
         except (anyio.ClosedResourceError, OSError, ValueError):
             return
 
-    def _message(self, line: bytes | LongLine) -> object | None:
+    def _message(self, line: bytes | LongLine) -> JSONRPCMessage | None:
         if isinstance(line, LongLine):
             return self._refused(
-                line.head, line.tail, f"a message of {line.size_bytes} bytes is over the limit of {self._max_message_bytes}"
+                line.head,
+                line.tail,
+                f"a message of {line.size_bytes} bytes is over the limit of {self._max_message_bytes}",
             )
         if not line.strip():
             return None

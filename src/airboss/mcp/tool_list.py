@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 
 from mcp.client.session import ClientSession
@@ -37,13 +37,11 @@ async def list_tools(
             if len(found) >= policy.max_tools:
                 break
     if dropped:
-        log.warning(
-            "mcp.tools_left_out", server=server, count=len(dropped), tools=dropped[:_NAMED_IN_LOG]
-        )
+        log.warning("mcp.tools_left_out", server=server, count=len(dropped), tools=dropped[:_NAMED_IN_LOG])
     return tuple(found.values())
 
 
-async def _pages(session: ClientSession) -> AsyncIterator[Sequence[Tool]]:
+async def _pages(session: ClientSession) -> AsyncGenerator[Sequence[Tool]]:
     cursor: str | None = None
     for _ in range(_MAX_PAGES):
         page = await session.list_tools(params=PaginatedRequestParams(cursor=cursor) if cursor else None)

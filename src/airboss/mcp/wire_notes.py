@@ -53,9 +53,13 @@ class WireNotes:
         self._say("mcp.no_message", self.clean(line))
 
     def clean(self, text: str) -> str:
-        """Mask and shorten what a server said."""
-        printable = "".join(character if character.isprintable() else " " for character in text[:4096])
-        return redacted(self.secrets.masked(printable)).strip()[:_LINE_CHARACTERS]
+        """Mask and shorten what a server wrote for nobody in particular."""
+        return redacted(self.name(text))
+
+    def name(self, text: str) -> str:
+        """Shorten what a server calls itself; only known secrets are masked."""
+        printable = "".join(character if character.isprintable() else " " for character in text)
+        return self.secrets.masked(printable).strip()[:_LINE_CHARACTERS]
 
     def told(self, reason: str) -> str:
         """Return a reason with what else is known about it."""
@@ -78,4 +82,6 @@ class WireNotes:
             return
         self._allowance -= 1
         unsaid, self._unsaid = self._unsaid, 0
-        self._log.info(event, server=self._server, line=line, **({"lines_left_out": unsaid} if unsaid else {}))
+        self._log.info(
+            event, server=self._server, line=line, **({"lines_left_out": unsaid} if unsaid else {})
+        )
