@@ -10,7 +10,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check -q
 COMPILE := $(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes \
   --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock"
 
-.PHONY: help setup setup-dev demo serve test check format lint types imports chaos chaos-drain bench \
+.PHONY: help setup setup-dev demo serve test check format lint types imports browser screenshots chaos chaos-drain bench \
   providers-table lock docs docs-reference clean
 
 help: ## List the targets
@@ -48,8 +48,24 @@ demo: setup ## Serve, run one real job, show its events and its result
 serve: setup ## Serve on 127.0.0.1:8700
 	@$(BIN)/airboss serve
 
-test: setup-dev ## Run all tests
+test: setup-dev browser ## Run all tests
 	@$(BIN)/python -m pytest -n 2 --dist worksteal
+
+# Chromium comes from Debian's packages; without it the tests of the dashboard are skipped, loudly.
+browser: ## Install Chromium for the tests of the dashboard, or say how
+	@if command -v chromium chromium-browser google-chrome >/dev/null; then exit 0; fi; \
+	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	  echo "Installing Chromium (once)"; \
+	  { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq chromium; } >/dev/null; \
+	fi; \
+	command -v chromium >/dev/null || { \
+	  echo "******************************************************************************"; \
+	  echo "NO CHROMIUM: the tests of the dashboard will be skipped."; \
+	  echo "As root: apt-get install chromium; elsewhere put a chromium on the PATH."; \
+	  echo "******************************************************************************"; }
+
+screenshots: setup-dev browser ## Write docs/images anew from a server with some jobs
+	@$(BIN)/python -m tests.support.screenshots
 
 check: setup-dev lint types imports test ## What CI runs: format, lint, types, import contracts, tests
 

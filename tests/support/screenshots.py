@@ -127,7 +127,7 @@ def _pages(browser: Browser, server: ServerProcess, jobs: dict[str, str]) -> Non
     small = {"viewport": {"width": 360, "height": 760}, "device_scale_factor": 2, "color_scheme": "dark"}
     with browsing(browser, server.url, **small) as (context, _):
         page = context.new_page()
-        _visit(page, "jobs-phone", "/ui/?window=300", ".bar-completed")
+        _visit(page, "jobs-phone", "/ui/", "#rows .state")
         _visit(page, "job-phone-done", f"/ui/jobs/{jobs['failed']}", "#error-title")
 
 

@@ -39,13 +39,13 @@ def settings_of(provider: SpeakingProvider) -> dict[str, Any]:
     }
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def speaker() -> Iterator[SpeakingProvider]:
     with speaking_provider() as provider:
         yield provider
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory, speaker: SpeakingProvider) -> Iterator[ServerProcess]:
     folder = tmp_path_factory.mktemp("dashboard")
     prepare(folder)

@@ -13,6 +13,8 @@ from tests.support.browser import Complaints
 from tests.support.server import ServerProcess, running_server
 from tests.support.speaking_provider import SpeakingProvider
 
+#: Longer than the longest pause between two tries of the page.
+RECONNECT_MS = 20_000
 #: Lets a test put frames into a real stream, which a fast reader would not get from the server.
 INJECT = """
 const original = window.fetch;
@@ -50,7 +52,12 @@ def own_server(tmp_path: Path, speaker: SpeakingProvider) -> Iterator[ServerProc
 def test_a_server_that_goes_and_comes_back(
     page: Page, own_server: ServerProcess, complaints: Complaints, speaker: SpeakingProvider
 ) -> None:
-    complaints.expected = ["ERR_CONNECTION_REFUSED", "ERR_INCOMPLETE_CHUNKED_ENCODING", "ERR_CONNECTION_RESET", "ERR_EMPTY_RESPONSE"]
+    complaints.expected = [
+        "ERR_CONNECTION_REFUSED",
+        "ERR_INCOMPLETE_CHUNKED_ENCODING",
+        "ERR_CONNECTION_RESET",
+        "ERR_EMPTY_RESPONSE",
+    ]
     with own_server.client() as client:
         run(client, "quick", "before")
     page.goto(f"{own_server.url}/ui/")
@@ -62,11 +69,12 @@ def test_a_server_that_goes_and_comes_back(
     expect(banner).to_contain_text("Disconnected from the server")
     expect(banner).to_contain_text(re.compile(r"Trying again in \d+ s"))
     expect(page.locator("#connection-text")).to_have_text("Disconnected")
+    banner.get_by_role("button", name="Try now").click()
+    expect(banner).to_contain_text(re.compile(r"Trying again in \d+ s"))
     with running_server(own_server.folder, settings_of(speaker), port=port) as again:
         with again.client() as client:
             run(client, "quick", "behind its back")
-        banner.get_by_role("button", name="Try now").click()
-        expect(page.locator("#connection-text")).to_have_text("Live")
+        expect(page.locator("#connection-text")).to_have_text("Live", timeout=RECONNECT_MS)
         expect(banner).to_be_hidden()
         expect(page.locator("#rows tr")).to_have_count(2)
         with again.client() as client:
@@ -93,9 +101,8 @@ def test_a_job_page_goes_on_with_its_output_behind_an_outage(
     # The provider's call was cut; what it still held is not the next run's.
     speaker.finish()
     with running_server(own_server.folder, settings_of(speaker), port=port):
-        page.get_by_role("button", name="Try now").click()
         speaker.say("All of it, anew")
-        expect(page.locator("#output")).to_have_text("All of it, anew")
+        expect(page.locator("#output")).to_have_text("All of it, anew", timeout=RECONNECT_MS)
         expect(page.locator(".segment.lane-other").first).to_have_attribute(
             "aria-label", re.compile("interrupted.*worker_lost")
         )
@@ -103,9 +110,7 @@ def test_a_job_page_goes_on_with_its_output_behind_an_outage(
         expect(page.locator("#facts .state")).to_have_text("completed")
 
 
-def test_a_draining_server_is_told(
-    page: Page, own_server: ServerProcess, complaints: Complaints
-) -> None:
+def test_a_draining_server_is_told(page: Page, own_server: ServerProcess, complaints: Complaints) -> None:
     complaints.expected = ["ERR_"]
     page.goto(f"{own_server.url}/ui/")
     expect(page.locator("#connection-text")).to_have_text("Live")
@@ -154,7 +159,12 @@ def test_a_token_is_asked_for_kept_sent_and_forgotten(page: Page, complaints: Co
             seen.append(route.request.url)
             route.continue_()
             return
-        error = {"code": "unauthenticated", "type": "authentication", "message": "a token is needed", "details": {}}
+        error = {
+            "code": "unauthenticated",
+            "type": "authentication",
+            "message": "a token is needed",
+            "details": {},
+        }
         route.fulfill(status=401, headers={"WWW-Authenticate": "Bearer"}, json={"error": error})
 
     page.route("**/v1/**", guard)
@@ -174,7 +184,12 @@ def test_a_token_is_asked_for_kept_sent_and_forgotten(page: Page, complaints: Co
 
 def test_a_role_that_is_missing_is_named(page: Page, complaints: Complaints) -> None:
     complaints.expected = ["403 (Forbidden)"]
-    error = {"code": "forbidden", "type": "permission", "message": "this needs the role 'admin'", "details": {}}
+    error = {
+        "code": "forbidden",
+        "type": "permission",
+        "message": "this needs the role 'admin'",
+        "details": {},
+    }
     page.route("**/v1/coord/**", lambda route: route.fulfill(status=403, json={"error": error}))
     page.goto("/ui/nodes")
     expect(page.get_by_role("alert")).to_contain_text("this needs the role 'admin'")

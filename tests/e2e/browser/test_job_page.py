@@ -120,7 +120,7 @@ def test_a_failure_is_shown_with_advice_from_the_one_table(page: Page, api: http
     expect(error).to_contain_text(job["error"]["message"])
     expect(error).to_contain_text(ERROR_TEXTS["provider_rejected"].advice)
     expect(page.locator("#input")).to_have_text(MARKUP)
-    expect(page.locator("#metadata")).to_contain_text('<img src=x onerror=')
+    expect(page.locator("#metadata")).to_contain_text("<img src=x onerror=")
     assert page.locator("main img, main script, main b").count() == 0
 
 
@@ -150,9 +150,7 @@ def test_cancel_is_confirmed_and_told(page: Page, api: httpx2.Client, speaker: S
     speaker.finish()
 
 
-def test_a_cancel_that_comes_too_late_is_told(
-    page: Page, api: httpx2.Client, complaints: Complaints
-) -> None:
+def test_a_cancel_that_comes_too_late_is_told(page: Page, api: httpx2.Client, complaints: Complaints) -> None:
     complaints.expected = ["409 (Conflict)", "ERR_FAILED"]
     job = spawn(api, "idle")
     page.route("**/events", lambda route: route.abort())

@@ -114,7 +114,9 @@ def test_charts_are_filled_after_a_reload_and_say_what_they_cover(page: Page, ap
         run(api, "quick")
     open_list(page)
     for _ in range(2):
-        expect(page.locator("#window-covers")).to_contain_text(re.compile(r"Since \d\d:\d\d:\d\d: from \d+ jobs"))
+        expect(page.locator("#window-covers")).to_contain_text(
+            re.compile(r"Since \d\d:\d\d:\d\d: from \d+ jobs")
+        )
         expect(page.locator(".bar-completed").first).to_be_attached()
         expect(page.locator(".line-p50, .dot-p50").first).to_be_attached()
         expect(page.locator(".line-depth").first).to_be_attached()
@@ -140,7 +142,9 @@ def test_markup_in_a_job_is_text(page: Page, api: httpx2.Client, agent: str) -> 
             "**/v1/jobs?*",
             lambda route: route.fulfill(
                 json={
-                    "data": [api.get(job["links"]["self"]).json() | {"input_preview": MARKUP, "agent": MARKUP}],
+                    "data": [
+                        api.get(job["links"]["self"]).json() | {"input_preview": MARKUP, "agent": MARKUP}
+                    ],
                     "next_cursor": None,
                     "has_more": False,
                 }

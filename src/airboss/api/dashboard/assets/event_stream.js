@@ -7,6 +7,8 @@ const LONGEST_RETRY_MS = 15000;
 // Three of the server's heartbeats.
 const SILENCE_MS = 45000;
 const LONGEST_FRAME = 1 << 20;
+// What is caught up from storage comes without pauses: after one nothing more is behind.
+const CAUGHT_UP_MS = 2000;
 // A browser opens six connections to a server: tabs that nobody looks at give theirs back.
 const HIDDEN_MS = 60000;
 // After so long it is cheaper to load the page's state anew than to replay.
@@ -122,6 +124,8 @@ export class EventStream {
       return await this.#read(answer.body);
     } finally {
       clearTimeout(this.watchdog);
+      clearTimeout(this.quietTimer);
+      this.laggedTo = null;
       this.controller.abort();
     }
   }
@@ -133,6 +137,7 @@ export class EventStream {
       const { done, value } = await reader.read();
       if (done) return "broken";
       this.#watch();
+      if (this.laggedTo !== null) this.#awaitQuiet();
       const frames = (rest + value).split("\n\n");
       rest = frames.pop();
       if (rest.length > LONGEST_FRAME) throw new Error("a frame has no end");
@@ -174,11 +179,17 @@ export class EventStream {
     if (type === "stream.end") return document.reason;
     if (type === "stream.lagged") {
       this.laggedTo = document.missed_to;
+      this.#awaitQuiet();
       this.#tell("catching_up", { from: document.missed_from, to: document.missed_to });
     } else if (type === "stream.reset") {
       this.handlers.reset?.(document.oldest);
     }
     return null;
+  }
+
+  #awaitQuiet() {
+    clearTimeout(this.quietTimer);
+    this.quietTimer = setTimeout(() => this.#caughtUp(), CAUGHT_UP_MS);
   }
 
   #caughtUp() {

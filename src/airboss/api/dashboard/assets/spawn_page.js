@@ -69,7 +69,7 @@ function showErrors(error) {
     ? [{ field: error.field, message: error.message }]
     : error.code === "unknown_agent" ? [{ field: "agent", message: wordsOf(error) }] : error.details?.problems ?? [];
   const shown = problems.map(({ field, message }) => showAtField(field.split(".")[0], message));
-  shown.find(Boolean)?.focus();
+  form.querySelector("[aria-invalid]")?.focus();
   if (!problems.length || shown.some((control) => control === null)) {
     if (error.code === "unreachable") error.code = "unreachable_now";
     showProblem("The job was not spawned", error);
