@@ -68,7 +68,10 @@ async def test_parallel_tool_calls_run_side_by_side_and_each_has_its_place() -> 
         ("test.echo", "b", 1),
     ]
     outputs = [item["output"] for item in model.inputs[1] if item.get("type") == "function_call_output"]
-    assert outputs == ['{"echo": {"x": 1}}', '{"echo": {"x": 2}}']
+    assert outputs == [
+        '{"data_from_tool": "test.echo", "result": {"echo": {"x": 1}}}',
+        '{"data_from_tool": "test.echo", "result": {"echo": {"x": 2}}}',
+    ]
     assert not other_tasks()
 
 
@@ -84,7 +87,7 @@ async def test_a_call_id_that_comes_twice_is_run_twice() -> None:
 @pytest.mark.parametrize(
     ("call", "told"),
     [
-        (("test_echo", "{not json", "a"), "the arguments are not JSON"),
+        (("test_echo", "{not json", "a"), "the text of the arguments is not valid JSON"),
         (("test_echo", "[1]", "a"), "the arguments are not a JSON object"),
     ],
 )

@@ -36,6 +36,7 @@ from airboss.domain.jobs import AnsweredBy, Usage
 from airboss.domain.provider_policies import RetryPolicy, TimeoutPolicy
 from airboss.domain.providers import ProviderKind, ProviderSpec
 from airboss.loop.sdk_loop import SdkLoop
+from airboss.loop.tool_answers import NOTE
 from airboss.ports.loop import Run, RunReport
 from airboss.providers.anthropic_native import choice
 from airboss.providers.anthropic_native.request import DEFAULT_MAX_TOKENS
@@ -95,6 +96,11 @@ async def run(provider: FaultyProvider, model: str, *steps: Step, **fields: Any)
         return await bench.run(model, **fields)
 
 
+def echoed(arguments: str) -> str:
+    """Return what a model reads of the echo tool."""
+    return f'{{"data_from_tool": "test.echo", "result": {{"echo": {arguments}}}}}'
+
+
 async def test_a_question_and_its_answer(provider: FaultyProvider, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ANTHROPIC_CUSTOM_HEADERS", "Authorization: Bearer not-ours\nx-other: other")
     monkeypatch.setenv("ANTHROPIC_AUTH_TOKEN", "not-ours")
@@ -113,7 +119,13 @@ async def test_a_question_and_its_answer(provider: FaultyProvider, monkeypatch: 
         "stream": True,
         "system": "Be brief.",
         "messages": [{"role": "user", "content": [{"type": "text", "text": "the question"}]}],
-        "tools": [{"name": "test_echo", "description": tool.description, "input_schema": tool.parameters}],
+        "tools": [
+            {
+                "name": "test_echo",
+                "description": f"{tool.description} {NOTE}",
+                "input_schema": tool.parameters,
+            }
+        ],
     }
     assert headers["authorization"] == f"Bearer {KEY}"
     assert headers["x-api-key"] == KEY
@@ -152,8 +164,8 @@ async def test_parallel_tools_and_the_way_back_over_one_connection(provider: Fau
     assert results == {
         "role": "user",
         "content": [
-            {"type": "tool_result", "tool_use_id": "toolu_1", "content": '{"echo": {"x": 1}}'},
-            {"type": "tool_result", "tool_use_id": "toolu_2", "content": '{"echo": {}}'},
+            {"type": "tool_result", "tool_use_id": "toolu_1", "content": echoed('{"x": 1}')},
+            {"type": "tool_result", "tool_use_id": "toolu_2", "content": echoed("{}")},
         ],
     }
 
@@ -221,7 +233,7 @@ async def test_a_call_that_was_cut_is_not_run_but_told_to_the_model(provider: Fa
     outcome = await run(provider, "cut", stream(cut), say("smaller"))
     assert outcome.answer == "smaller"
     assert outcome.recorder.data("tool.failed")[0]["code"] == "invalid_arguments"
-    assert tool_results(bodies(provider)[1])[0]["content"] == "error: the arguments are not JSON"
+    assert '"code": "invalid_arguments"' in tool_results(bodies(provider)[1])[0]["content"]
     assert bodies(provider)[1]["messages"][1]["content"][0]["input"] == {"INVALID_JSON": "{"}
 
 

@@ -13,6 +13,7 @@ from airboss.domain.errors import JobFailure
 from airboss.loop.calls import ModelCall, ToolCall
 from airboss.loop.fingerprint import fingerprint
 from airboss.loop.seam import Seam
+from airboss.loop.tool_answers import NOTE
 from airboss.ports.tools import Tool
 from airboss.providers.models import Candidate
 
@@ -108,7 +109,7 @@ def seam_tool(seam: Seam, tool: Tool, wire: str, in_flight: InFlight) -> Functio
 
     return FunctionTool(
         name=wire,
-        description=tool.description,
+        description=f"{tool.description} {NOTE}".lstrip(),
         params_json_schema=dict(tool.parameters),
         on_invoke_tool=invoke,
         strict_json_schema=False,

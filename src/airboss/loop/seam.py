@@ -4,7 +4,6 @@ It knows (job, turn, call). Events go out here, answers are kept here, and what 
 was answered is taken from here in place of asking again.
 """
 
-import json
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import aclosing
 from typing import Any, NamedTuple
@@ -13,8 +12,6 @@ from openai.types.responses import (
     Response,
     ResponseCompletedEvent,
     ResponseFunctionToolCall,
-    ResponseOutputMessage,
-    ResponseOutputText,
     ResponseStreamEvent,
     ResponseTextDeltaEvent,
 )
@@ -22,21 +19,26 @@ from openai.types.responses import (
 from airboss.domain.errors import JobFailure
 from airboss.domain.event_types import EventType
 from airboss.domain.events import EventDraft, job_event
-from airboss.domain.jobs import AnsweredBy, Usage, preview
+from airboss.domain.jobs import AnsweredBy, Usage
 from airboss.domain.journal import EntryKind, JournalEntry, JournalKey
-from airboss.domain.text import well_formed
+from airboss.loop.arguments import decode_arguments
 from airboss.loop.calls import ModelCall, ToolCall
 from airboss.loop.deltas import DeltaCoalescer
 from airboss.loop.fingerprint import fingerprint
 from airboss.loop.kept_answer import KeptAnswer
+from airboss.loop.mending import mend
 from airboss.loop.progress import Progress
+from airboss.loop.tool_answers import answered, failed, recalled
 from airboss.ports.clock import Clock
 from airboss.ports.log import Log
 from airboss.ports.loop import Run
-from airboss.ports.tools import Tool, ToolContext, ToolDeniedError, ToolError, ToolUnavailableError
+from airboss.ports.tools import Tool, ToolContext, ToolError, ToolUnavailableError
 
 #: Stands for what a call asked that was not made: no call has this hash.
 _NOT_CALLED = ""
+#: Calls that one answer of a model can start side by side.
+_MAX_CALLS_OF_A_TURN = 100
+_SHOWN_CHARACTERS = 2000
 
 
 class _ToolEnd(NamedTuple):
@@ -112,7 +114,7 @@ class Seam:
         self, call: ModelCall, response: Response, duration_seconds: float, text_characters: int
     ) -> None:
         """Keep a whole answer on disk before its tool calls start: what was paid for is not asked twice."""
-        _make_well_formed(response)
+        mend(response)
         self._place_tool_calls(call.turn, response)
         kept = KeptAnswer(
             response=response, provider=call.provider, model=call.model, text_characters=text_characters
@@ -175,7 +177,12 @@ class Seam:
         end = await self._call_tool(call, tool)
         seconds = round(self._clock.monotonic() - began, 6)
         event = self._draft(
-            end.kind, tool=call.tool, call_id=call.call_id, step=call.turn, duration_seconds=seconds, **end.told
+            end.kind,
+            tool=call.tool,
+            call_id=call.call_id,
+            step=call.turn,
+            duration_seconds=seconds,
+            **end.told,
         )
         unavailable = end.unavailable
         if unavailable is None:
@@ -190,34 +197,28 @@ class Seam:
         job = self._run.job
         progress = Progress(self._emit_progress, self._clock.monotonic)
         try:
-            arguments = _decode_arguments(call.arguments_json)
+            _require_few(call)
+            arguments = decode_arguments(call.arguments_json)
             answer = await tool.call(ToolContext(job.id, job.tenant, progress), arguments)
+            return _ToolEnd(*answered(call.tool, answer))
         except ToolError as error:
-            kind = EventType.TOOL_DENIED if isinstance(error, ToolDeniedError) else EventType.TOOL_FAILED
-            return _tool_failed(error.code, error.message, kind)
+            return _ToolEnd(*failed(call.tool, error))
         except ToolUnavailableError as error:
-            return _tool_failed(error.failure.error.code, str(error))._replace(unavailable=error)
+            told = ToolError(error.failure.error.code, str(error))
+            return _ToolEnd(*failed(call.tool, told))._replace(unavailable=error)
         except Exception as error:  # noqa: BLE001 - a tool that breaks must not end what others pay for
             self._log.error("tool.broke", tool=call.tool, job_id=job.id, error=error)
-            return _tool_failed("tool_failed", f"{call.tool} failed; its server's log has the details")
+            told = ToolError("tool_failed", f"{call.tool} failed; its server's log has the details")
+            return _ToolEnd(*failed(call.tool, told))
         finally:
             progress.close()
-        text = well_formed(answer if isinstance(answer, str) else json.dumps(answer, ensure_ascii=False))
-        return _ToolEnd(text, EventType.TOOL_ANSWERED, {"preview": preview(text), "replayed": False})
 
     def _emit_progress(self, message: str, fraction: float | None) -> None:
         self._emit(EventType.JOB_PROGRESSED, message=message, fraction=fraction)
 
     def _emit_replayed(self, call: ToolCall, answer: str) -> None:
-        self._emit(
-            EventType.TOOL_ANSWERED,
-            tool=call.tool,
-            call_id=call.call_id,
-            step=call.turn,
-            duration_seconds=0.0,
-            preview=preview(answer),
-            replayed=True,
-        )
+        _, kind, told = recalled(answer)
+        self._emit(kind, tool=call.tool, call_id=call.call_id, step=call.turn, duration_seconds=0.0, **told)
 
     def _emit_delta(self, turn: int, text: str) -> None:
         self._emit(EventType.OUTPUT_DELTA, text=text, step=turn, offset=self._offset)
@@ -236,20 +237,11 @@ async def _generator(stream: AsyncIterator[ResponseStreamEvent]) -> AsyncGenerat
         yield event
 
 
-def _make_well_formed(response: Response) -> None:
-    """Mend half characters where a model writes: they can be neither kept nor sent."""
-    for item in response.output:
-        if isinstance(item, ResponseFunctionToolCall):
-            item.arguments = well_formed(item.arguments)
-        elif isinstance(item, ResponseOutputMessage):
-            for part in item.content:
-                if isinstance(part, ResponseOutputText):
-                    part.text = well_formed(part.text)
-
-
-def _tool_failed(code: str, message: str, kind: EventType = EventType.TOOL_FAILED) -> _ToolEnd:
-    message = well_formed(message)
-    return _ToolEnd(f"error: {message}", kind, {"code": code, "preview": preview(message)})
+def _require_few(call: ToolCall) -> None:
+    if call.index >= _MAX_CALLS_OF_A_TURN:
+        raise ToolError(
+            "too_many_calls", f"only {_MAX_CALLS_OF_A_TURN} calls are made at once: ask for the rest again"
+        )
 
 
 def _outcome_unknown(call: ToolCall) -> JobFailure:
@@ -257,7 +249,12 @@ def _outcome_unknown(call: ToolCall) -> JobFailure:
         "outcome_unknown",
         f"{call.tool} was called when the worker was lost, and may not be called twice:"
         " look whether it had its effect, then spawn the job again",
-        {"tool": call.tool, "call_id": call.call_id, "step": call.turn, "arguments": call.arguments_json},
+        {
+            "tool": call.tool,
+            "call_id": call.call_id,
+            "step": call.turn,
+            "arguments": call.arguments_json[:_SHOWN_CHARACTERS],
+        },
     )
 
 
@@ -273,13 +270,3 @@ def _finish_reason(response: Response) -> str:
         return "tool_calls"
     details = response.incomplete_details
     return "length" if details is not None and details.reason == "max_output_tokens" else "stop"
-
-
-def _decode_arguments(text: str) -> dict[str, Any]:
-    try:
-        arguments = json.loads(text or "{}")
-    except (ValueError, RecursionError):
-        raise ToolError("invalid_arguments", "the arguments are not JSON") from None
-    if not isinstance(arguments, dict):
-        raise ToolError("invalid_arguments", "the arguments are not a JSON object")
-    return arguments

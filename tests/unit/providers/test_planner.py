@@ -59,7 +59,8 @@ def test_without_tools_it_answers_at_once() -> None:
     assert isinstance(plan("anything", [], frozenset()), Answer)
 
 
-def test_answers_are_decoded_only_where_they_are_objects() -> None:
-    assert decode_answer('{"a": 1}') == {"a": 1}
+def test_of_an_answer_its_result_is_looked_at_or_what_failed() -> None:
+    assert decode_answer('{"data_from_tool": "files.list", "result": {"a": 1}}') == {"a": 1}
+    assert decode_answer('{"data_from_tool": "files.list", "error": {"message": "no"}}') == "no"
     assert decode_answer("[1]") == "[1]"
     assert decode_answer("error: no") == "error: no"

@@ -172,9 +172,15 @@ def _hidden(path: str) -> bool:
 
 
 def decode_answer(output: str) -> Any:
-    """Decode a tool's answer: JSON where it is an object, else its text."""
+    """Return what a tool answered: an object, or a text, which tells of a failure."""
     try:
         decoded = json.loads(output)
     except ValueError:
         return output
-    return decoded if isinstance(decoded, dict) else output
+    if not isinstance(decoded, dict):
+        return output
+    error = decoded.get("error")
+    if isinstance(error, dict):
+        return str(error.get("message", ""))
+    result = decoded.get("result")
+    return result if isinstance(result, dict) else output
