@@ -6,9 +6,12 @@ from pathlib import Path
 
 from airboss.config.agents import AgentSettings
 from airboss.config.fingerprint import settings_hash
+from airboss.config.mcp import McpSettings
 from airboss.config.providers import ProviderSettings
 from airboss.config.settings import AppSettings
 from airboss.domain.agents import AgentSpec
+from airboss.domain.json_spec import parse_json_spec
+from airboss.domain.mcp_policies import ServersPolicy
 from airboss.domain.policies import (
     EdgePolicy,
     EventPolicy,
@@ -20,6 +23,7 @@ from airboss.domain.policies import (
 )
 from airboss.domain.provider_policies import BreakerPolicy, CallLimitPolicy, RetryPolicy, TimeoutPolicy
 from airboss.domain.providers import ProviderApi, ProviderKind, ProviderSpec
+from airboss.security.secrets import REFERENCE_FORMS, is_reference
 
 _DATABASE_NAME = "airboss.db"
 _SQLITE, _MEMORY = "sqlite:///", "memory://"
@@ -67,6 +71,7 @@ class RuntimeConfig:
     retention: RetentionPolicy
     files: FilesPolicy
     web: WebPolicy
+    mcp: ServersPolicy
     agents: tuple[AgentSpec, ...]
     providers: tuple[ProviderSpec, ...]
     logs: LogPolicy
@@ -113,6 +118,7 @@ def to_runtime_config(settings: AppSettings, environ: Mapping[str, str], cwd: Pa
             timeout_seconds=settings.tools.web.timeout_seconds,
             max_bytes=settings.tools.web.max_bytes,
         ),
+        mcp=_mcp(settings.mcp),
         agents=tuple(_agent(name, agent) for name, agent in _agents(settings, environ).items()),
         providers=tuple(_provider(name, provider, environ) for name, provider in settings.providers.items()),
         logs=LogPolicy(settings.telemetry.log_format, settings.telemetry.log_level),
@@ -141,7 +147,6 @@ def _require_built(settings: AppSettings) -> None:
         "limits.spawn_rate": settings.limits.spawn_rate is not None,
         "limits.read_rate": settings.limits.read_rate is not None,
         "events.relay_url": settings.events.relay_url is not None,
-        "mcp.servers": bool(settings.mcp.servers),
         "secrets.vault": settings.secrets.vault.address is not None,
         "telemetry.otlp_endpoint": settings.telemetry.otlp_endpoint is not None,
         "server.tls_cert_path": settings.server.tls_cert_path is not None,
@@ -157,6 +162,17 @@ def _database(url: str | None, data_dir: Path, cwd: Path) -> Path | None:
     if url == _MEMORY:
         return None
     return cwd / url.removeprefix(_SQLITE)
+
+
+def _mcp(mcp: McpSettings) -> ServersPolicy:
+    return ServersPolicy(
+        servers={
+            name: parse_json_spec(spec, is_reference, REFERENCE_FORMS) for name, spec in mcp.servers.items()
+        },
+        allowed_commands=mcp.allowed_commands,
+        allowed_images=mcp.allowed_images,
+        allow_private_endpoints=mcp.allow_private_endpoints,
+    )
 
 
 def _agents(settings: AppSettings, environ: Mapping[str, str]) -> dict[str, AgentSettings]:

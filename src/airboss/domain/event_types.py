@@ -74,7 +74,7 @@ CATALOGUE: dict[EventType, tuple[str, ...]] = {
     EventType.TOOL_FAILED: (*_TOOL_END, "code", "preview"),
     EventType.TOOL_DENIED: (*_TOOL_END, "code", "preview"),
     **{kind: ("provider", "model") for kind in EventType if kind.startswith("provider.")},
-    **{kind: ("server", "reason") for kind in EventType if kind.startswith("mcp.")},
+    **{kind: ("server", "reason", "correlation_id") for kind in EventType if kind.startswith("mcp.")},
     EventType.QUEUE_PAUSED: ("agent",),
     EventType.QUEUE_RESUMED: ("agent",),
     EventType.NODE_JOINED: ("node",),

@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from airboss.domain.mcp_servers import ServerSpec
+
 #: What a managed process gets to see of this machine; the spec's own variables are laid over it.
 DEFAULT_ENVIRONMENT: Mapping[str, str] = {
     "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
@@ -62,3 +64,13 @@ class McpPolicy:
     max_notifications_per_second: int = 1000
     restart: RestartPolicy = field(default_factory=RestartPolicy)
     process: ProcessPolicy = field(default_factory=ProcessPolicy)
+
+
+@dataclass(frozen=True, slots=True)
+class ServersPolicy:
+    """The servers of the settings, and what an admin may add to them by API."""
+
+    servers: Mapping[str, ServerSpec] = field(default_factory=dict)
+    allowed_commands: tuple[str, ...] = ()
+    allowed_images: tuple[str, ...] = ()
+    allow_private_endpoints: bool = False

@@ -14,13 +14,17 @@ from airboss.engines.embedded import EmbeddedEngine
 from airboss.events.bus import EventBus
 from airboss.manager.janitor import Janitor
 from airboss.manager.manager import AgentManager
+from airboss.manager.mcp_news import McpNews
+from airboss.manager.mcp_servers import McpServers
 from airboss.ports.clock import Clock
+from airboss.ports.mcp import McpConnections
 from airboss.ports.store import Store, StoreOpenError
 from airboss.providers.registry import ProviderRegistry
 from airboss.resilience.background import Background
 from airboss.resilience.system_clock import SystemClock
 from airboss.runtime.authentication import TokenAuthentication
 from airboss.runtime.lazy_loop import LazyLoop
+from airboss.runtime.mcp_connections import build_connections
 from airboss.runtime.provider_news import ProviderNews
 from airboss.runtime.toolbox import build_tools, build_web_client, require_tools
 from airboss.storage.memory import MemoryStore
@@ -57,11 +61,13 @@ class Runtime:
         self.providers = ProviderRegistry(
             config.providers, read_secret=read_secret, clock=self.clock, watch=self._news, log=self.log
         )
+        self.mcp, connections = self._build_mcp(read_secret)
         self._loops = LazyLoop(
             lambda module: module.build_loop(
                 agents=config.agents,
                 providers=self.providers,
                 tools=tools,
+                mcp=connections,
                 clock=self.clock,
                 log=self.log,
             ),
@@ -85,6 +91,25 @@ class Runtime:
         self._heart = Background("heart", self._beat)
         self._is_open = False
         self.is_recovered = False
+
+    def _build_mcp(self, read_secret: Callable[[str], str]) -> tuple[McpServers, McpConnections]:
+        news = McpNews(self.store, self.clock, self._on_mcp_call)
+        connections = build_connections(
+            self.config.mcp, read_secret=read_secret, watch=news, clock=self.clock, log=self.log
+        )
+        servers = McpServers(
+            store=self.store,
+            connections=connections,
+            news=news,
+            policy=self.config.mcp,
+            agents=self.config.agents,
+            clock=self.clock,
+            log=self.log,
+        )
+        return servers, connections
+
+    def _on_mcp_call(self, server: str, outcome: str, seconds: float) -> None:
+        self.metrics.observe_mcp_call(server, outcome, seconds)
 
     async def start(self) -> None:
         """Open the store, recover, begin to work; when this returns the node can serve."""
@@ -115,6 +140,7 @@ class Runtime:
         self.bus.start_after((await self.store.event_bounds()).last)
         await self.store.announce([], [self._settings_loaded()])
         await self.lag.start()
+        await self.mcp.load()
         await self.manager.start()
 
     def _settings_loaded(self) -> AuditDraft:
@@ -152,6 +178,7 @@ class Runtime:
             await self.authentication.stop()
         await self._janitor.stop()
         await self.manager.stop()
+        await self.mcp.stop_all()
         await self.providers.close()
         await self._web.aclose()
         await self._news.stop()
@@ -176,6 +203,7 @@ class Runtime:
             events_lagged_total=self.bus.lagged_total,
             late_writes_total=self.manager.late_writes_total,
             loop_lag_seconds=self.lag.seconds,
+            mcp_server_states=self.mcp.states(),
             provider_calls_in_flight={
                 provider.spec.name: provider.path.limiter.in_flight for provider in self.providers
             },

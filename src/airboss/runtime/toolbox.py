@@ -7,6 +7,7 @@ from pathlib import Path
 from airboss.config.runtime_config import RuntimeConfig
 from airboss.domain.agents import AgentSpec
 from airboss.domain.policies import WebPolicy
+from airboss.domain.tool_names import GENERIC_MCP_CALL
 from airboss.security.guarded_client import GuardedClient
 from airboss.tools.files import ListFiles, ReadFile, WriteFile
 from airboss.tools.registry import ToolRegistry
@@ -61,9 +62,15 @@ def _require_apart(root: Path, data_dir: Path) -> None:
 
 def require_tools(agents: Iterable[AgentSpec], tools: ToolRegistry) -> None:
     """Raise `UnknownToolError` for the first tool that is missing, with the nearest there is."""
+    names = (*tools.names(), GENERIC_MCP_CALL)
     for agent in agents:
+        if GENERIC_MCP_CALL in agent.tools and not agent.mcp_servers:
+            raise UnknownToolError(
+                f"agents.{agent.name}.tools: {GENERIC_MCP_CALL} calls tools of the agent's MCP servers, and it has"
+                f" none; name some in agents.{agent.name}.mcp_servers, or leave the tool out"
+            )
         for name in agent.tools:
-            if name not in tools:
-                near = get_close_matches(name, tools.names(), n=1)
-                hint = f"did you mean {near[0]}?" if near else f"there are: {', '.join(tools.names())}"
+            if name not in names:
+                near = get_close_matches(name, names, n=1)
+                hint = f"did you mean {near[0]}?" if near else f"there are: {', '.join(names)}"
                 raise UnknownToolError(f"agents.{agent.name}.tools: there is no tool '{name}'; {hint}")

@@ -11,6 +11,7 @@ from prometheus_client.registry import Collector
 
 from airboss.domain.event_types import EventType
 from airboss.domain.events import Event
+from airboss.domain.mcp_servers import ServerState
 
 _OUTCOMES = {
     EventType.JOB_SPAWNED.value: "spawned",
@@ -19,6 +20,7 @@ _OUTCOMES = {
     EventType.JOB_CANCELLED.value: "cancelled",
     EventType.JOB_TIMED_OUT.value: "timed_out",
 }
+_MCP_STATES = {state: number for number, state in enumerate(ServerState)}
 _BREAKER_STATES = {"closed": 0, "half_open": 1, "open": 2}
 _WAIT_BUCKETS = (0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 10, 30, 60, 300, 900, 3600)
 _DURATION_BUCKETS = (0.001, 0.01, 0.05, 0.1, 0.5, 1, 2, 5, 10, 30, 60, 120, 300, 900, 3600)
@@ -38,6 +40,7 @@ class Gauges:
     loop_lag_seconds: float
     provider_calls_in_flight: Mapping[str, int]
     provider_calls_waiting: Mapping[str, int]
+    mcp_server_states: Mapping[str, ServerState]
 
 
 class Metrics:
@@ -76,6 +79,7 @@ class Metrics:
             ["provider", "model"],
             registry=self.registry,
         )
+        self._mcp_calls, self._mcp_seconds = self._of_mcp()
         self._requests = self._histogram(
             "airboss_http_request_seconds",
             "Time to answer a request, streams left out.",
@@ -89,6 +93,21 @@ class Metrics:
         for agent in self._agents:
             for outcome in _OUTCOMES.values():
                 self._jobs.labels(agent, outcome)
+
+    def _of_mcp(self) -> tuple[Counter, Histogram]:
+        calls = self._counter(
+            "airboss_mcp_calls",
+            "Tool calls to MCP servers: ok, tool_failed, mcp_unavailable, timeout or cancelled.",
+            "server",
+            "outcome",
+        )
+        seconds = self._histogram(
+            "airboss_mcp_call_seconds",
+            "Time of tool calls to MCP servers, with their wait for the connection.",
+            _DURATION_BUCKETS,
+            "server",
+        )
+        return calls, seconds
 
     def _counter(self, name: str, text: str, *labels: str) -> Counter:
         return Counter(name, text, labels, registry=self.registry)
@@ -111,6 +130,10 @@ class Metrics:
     def observe_provider_call(self, provider: str, outcome: str, seconds: float) -> None:
         self._provider_calls.labels(provider, outcome).inc()
         self._provider_seconds.labels(provider).observe(seconds)
+
+    def observe_mcp_call(self, server: str, outcome: str, seconds: float) -> None:
+        self._mcp_calls.labels(server, outcome).inc()
+        self._mcp_seconds.labels(server).observe(seconds)
 
     def set_breaker_state(self, provider: str, model: str, state: str) -> None:
         self._breakers.labels(provider, model).set(_BREAKER_STATES[state])
@@ -151,6 +174,12 @@ class GaugeCollector(Collector):
             "airboss_provider_calls_waiting",
             "Calls that wait for a place or for their pace.",
             values.provider_calls_waiting,
+        )
+        yield _by_label(
+            "server",
+            "airboss_mcp_server_state",
+            "0 stopped, 1 starting, 2 running, 3 failed, 4 quarantined.",
+            {server: _MCP_STATES[state] for server, state in values.mcp_server_states.items()},
         )
         yield GaugeMetricFamily(
             "airboss_queue_capacity", "Due pending jobs that are accepted.", value=values.queue_capacity

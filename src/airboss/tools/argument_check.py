@@ -9,7 +9,7 @@ from functools import cache
 from itertools import islice
 from typing import Any
 
-from jsonschema import Draft202012Validator, validators  # type: ignore[import-untyped] - it ships no types
+from jsonschema import Draft202012Validator, validators  # type: ignore[import-untyped]  # it ships no types
 from referencing import Registry
 
 from airboss.ports.tools import ToolError
