@@ -89,10 +89,11 @@ def _keys(forge: Forge) -> Iterator[Attack]:
         forge.write(forge.header(), payload, lambda signed: signature(forge.algorithm, stranger, signed)),
     )
     for length in (0, 32, 64, 256):
-        yield Attack(
-            f"a signature of {length} zeros",
-            forge.write(forge.header(), payload, lambda _, n=length: bytes(n)),
-        )
+
+        def zeros(_: bytes, length: int = length) -> bytes:
+            return bytes(length)
+
+        yield Attack(f"a signature of {length} zeros", forge.write(forge.header(), payload, zeros))
     digest = forge.write(forge.header(), payload, lambda signed: hashlib.sha256(signed).digest())
     yield Attack("a digest for a signature", digest)
 
@@ -100,7 +101,7 @@ def _keys(forge: Forge) -> Iterator[Attack]:
 def _headers(forge: Forge) -> Iterator[Attack]:
     stranger = Stranger(forge)
     jwk = stranger.jwk()
-    for name, changes in {
+    brought: dict[str, dict[str, Any]] = {
         "jwk": {"jwk": jwk},
         "jku": {"jku": "http://127.0.0.1:9/keys.json"},
         "x5u": {"x5u": "http://127.0.0.1:9/certificate.pem"},
@@ -113,11 +114,12 @@ def _headers(forge: Forge) -> Iterator[Attack]:
         "kid that is long": {"kid": "k" * 8000},
         "kid that is empty": {"kid": ""},
         "kid with a NUL": {"kid": "key\x00"},
-    }.items():
+    }
+    for name, changes in brought.items():
         yield Attack(f"a stranger's key named by {name}", stranger.token(**changes))
     for value in (7, ["key-0"], {"kid": "key-0"}, True):
         yield Attack(f"kid is {value!r}", forge.token({"kid": value}))
-    for name, changes in {
+    odd: dict[str, dict[str, Any]] = {
         "crit of what is not known": {"crit": ["exp"], "exp": 1},
         "crit that is empty": {"crit": []},
         "crit that is no list": {"crit": "b64"},
@@ -128,7 +130,8 @@ def _headers(forge: Forge) -> Iterator[Attack]:
         "a DPoP proof": {"typ": "dpop+jwt"},
         "typ is a number": {"typ": 1},
         "typ is null": {"typ": None},
-    }.items():
+    }
+    for name, changes in odd.items():
         yield Attack(name, forge.token(changes))
     alg = json.dumps(forge.algorithm)
     for name, header in {
@@ -233,10 +236,11 @@ def _moments(forge: Forge) -> Iterator[Attack]:
         yield Attack(f"{name} is missing", forge.token(**{name: MISSING}))
         yield Attack(f"{name} is null", forge.token(**{name: None}))
     for name in ("exp", "iat", "nbf"):
-        for value in (
+        values: tuple[Any, ...] = (
             str(now + HOUR_SECONDS), "", "never", [now], {}, True, False, -1, -0.5, 1e300, 10**30, -(10**30),
             now * 1000, 253_402_300_800,
-        ):  # fmt: skip
+        )  # fmt: skip
+        for value in values:
             yield Attack(f"{name} is {value!r:.30}", forge.token(**{name: value}))
         claims = json.dumps(forge.claims(**{name: "HERE"}))
         for text in ("NaN", "Infinity", "-Infinity", "1e999", "0x7fffffff", "1_800_000_000", "01800000000"):
@@ -261,20 +265,20 @@ def _moments(forge: Forge) -> Iterator[Attack]:
 
 def _names(forge: Forge) -> Iterator[Attack]:
     ours = forge.issuer
-    issuers = (
+    issuers: tuple[Any, ...] = (
         "other", "", ours.upper(), f"{ours}/", f" {ours}", f"{ours}\x00", f"{ours}.evil.example", [ours], [],
         {"iss": ours}, 1, True,
     )  # fmt: skip
     for value in issuers:
         yield Attack(f"iss is {value!r}", forge.token(iss=value))
     audience = forge.audience
-    audiences = (
+    audiences: tuple[Any, ...] = (
         "other", "", audience.upper(), f"{audience} other", audience[:-1], f"{audience}x", [], ["other"],
         [audience.upper()], [[audience]], [audience, 1], [audience, None], {audience: True}, 1, True,
     )  # fmt: skip
     for value in audiences:
         yield Attack(f"aud is {value!r}", forge.token(aud=value))
-    subjects = (
+    subjects: tuple[Any, ...] = (
         "", " ", "\t", "\n", "a\nb", "a\r\nSet-Cookie: x=y", "a\x00b", "\x00", "a\x1b[2J", "\x7f", "\u202egnp",
         "\u200b", "\ufeff", "\u2028", "s" * 256, "s" * 5000, 1, 1.5, True, [], ["someone"], {"sub": "someone"},
     )  # fmt: skip
@@ -288,7 +292,7 @@ def _shown(value: Any) -> str:
 
 
 def _tenants_and_roles(forge: Forge) -> Iterator[Attack]:
-    tenants = (
+    tenants: tuple[Any, ...] = (
         None, "", " ", "..", ".", "/", "../red", "red/../blue", "red/blue", "/etc/passwd", "\\\\red", "%2e%2e", "*",
         "red\x00", "red\n", "red blue", "rêd", "\u202e", "-red", "red'--", "t" * 129, "t" * 5000, 1, True, [],
         ["red"], {"tenant": "red"},

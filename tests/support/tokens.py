@@ -102,7 +102,7 @@ class Forge:
         header = {"alg": self.algorithm, "typ": "JWT", **kid, **changes}
         return {name: value for name, value in header.items() if value is not MISSING}
 
-    def token(self, header: Mapping[str, Any] | None = None, **changes: Any) -> str:
+    def token(self, header: Mapping[str, Any] | None = None, /, **changes: Any) -> str:
         """Return a token that is good but for the changes."""
         return self.write(self.header(**(header or {})), self.claims(**changes))
 
