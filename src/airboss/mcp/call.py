@@ -33,32 +33,35 @@ class Call:
 
 
 class CallQueue:
-    """Calls that wait for the session or for others to end; bounded."""
+    """The calls of one server: those in flight, and those that wait for a place or for the session; bounded."""
 
-    def __init__(self, max_waiting: int) -> None:
+    def __init__(self, max_in_flight: int, max_waiting: int) -> None:
         self._max_waiting = max_waiting
-        self._calls: deque[Call] = deque()
-
-    def __len__(self) -> int:
-        return len(self._calls)
+        self._max_calls = max_in_flight + max_waiting
+        self._calls: set[Call] = set()
+        self._waiting: deque[Call] = deque()
 
     def put(self, call: Call) -> None:
         """Let a call wait; raises `McpNotSentError` when as many wait as may."""
-        if len(self._calls) >= self._max_waiting:
+        # Counted whole: places are free before the owner's task has looked at the queue.
+        if len(self._calls) >= self._max_calls:
             raise McpNotSentError(f"{self._max_waiting} calls wait for this server already; try again later")
-        self._calls.append(call)
+        self._calls.add(call)
+        self._waiting.append(call)
 
     def take(self) -> Call | None:
-        return self._calls.popleft() if self._calls else None
+        return self._waiting.popleft() if self._waiting else None
 
     def withdraw(self, call: Call) -> None:
         """Forget a call whose caller is gone, and end its task where it has one: the server is told."""
-        if call in self._calls:
-            self._calls.remove(call)
+        self._calls.discard(call)
+        if call in self._waiting:
+            self._waiting.remove(call)
         call.answer.cancel()
         if call.task is not None:
             call.task.cancel()
 
     def fail_all(self, reason: str) -> None:
+        """Fail the calls that wait."""
         while (call := self.take()) is not None:
             call.fail(McpNotSentError(reason))

@@ -7,11 +7,13 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 import anyio
 import httpx2
-from mcp.client._transport import TransportStreams
+from anyio.streams.memory import MemoryObjectReceiveStream
+from mcp.client._transport import TransportStreams, WriteStream
 from mcp.client.client import Client
 from mcp.client.session import IncomingMessage
 from mcp.client.streamable_http import streamable_http_client
 from mcp.shared.exceptions import MCPError
+from mcp.shared.message import SessionMessage
 from mcp_types import Implementation, ToolListChangedNotification
 
 from airboss.domain.mcp_policies import McpPolicy
@@ -31,6 +33,7 @@ from airboss.version import VERSION
 #: Returns a transport that may reach what servers of this origin may be at; closed with the connection.
 MakeTransport = Callable[[ServerOrigin], httpx2.AsyncBaseTransport]
 _MAX_LEAVES = 3
+_MAX_REFUSALS_WAITING = 100
 
 
 def session_opener(
@@ -91,8 +94,12 @@ class _Opener:
 
     @asynccontextmanager
     async def _heard(self, target: Target, notes: WireNotes) -> AsyncGenerator[TransportStreams]:
-        async with self._streams(target, notes) as (read, write):
-            yield HeardStream(read, write, notes, self._policy.max_notifications_per_second), write
+        async with self._streams(target, notes) as (read, write), anyio.create_task_group() as tasks:
+            refusals, refused = anyio.create_memory_object_stream[SessionMessage](_MAX_REFUSALS_WAITING)
+            with refusals, refused:
+                tasks.start_soon(_hand_on, refused, write)
+                yield HeardStream(read, refusals, notes, self._policy.max_notifications_per_second), write
+            tasks.cancel_scope.cancel()
 
     @asynccontextmanager
     async def _streams(self, target: Target, notes: WireNotes) -> AsyncGenerator[TransportStreams]:
@@ -131,6 +138,16 @@ class _Opener:
             ) as streams,
         ):
             yield streams
+
+
+async def _hand_on(
+    refused: MemoryObjectReceiveStream[SessionMessage], write: WriteStream[SessionMessage]
+) -> None:
+    try:
+        async for answer in refused:
+            await write.send(answer)
+    except (anyio.BrokenResourceError, anyio.ClosedResourceError):
+        return
 
 
 def _leaves(error: BaseException) -> list[BaseException]:

@@ -5,7 +5,8 @@ from types import TracebackType
 from typing import Any, Self
 
 import anyio
-from mcp.client._transport import ReadStream, WriteStream
+from anyio.streams.memory import MemoryObjectSendStream
+from mcp.client._transport import ReadStream
 from mcp.shared.message import SessionMessage
 from mcp_types import (
     METHOD_NOT_FOUND,
@@ -30,13 +31,13 @@ class HeardStream:
     def __init__(
         self,
         inner: ReadStream[SessionMessage | Exception],
-        answers: WriteStream[SessionMessage],
+        refusals: MemoryObjectSendStream[SessionMessage],
         notes: WireNotes,
         max_notifications_per_second: int,
         sleep: Callable[[float], Awaitable[None]] = anyio.sleep,
     ) -> None:
         self._inner = inner
-        self._answers = answers
+        self._refusals = refusals
         self._notes = notes
         self._max_notifications = max_notifications_per_second
         self._sleep = sleep
@@ -57,13 +58,18 @@ class HeardStream:
             if isinstance(message, JSONRPCNotification):
                 await self._keep_pace()
             if isinstance(message, JSONRPCRequest) and message.method != _PING:
-                await self._refuse(message)
+                self._refuse(message)
                 continue
             return item
 
-    async def _refuse(self, request: JSONRPCRequest) -> None:
+    def _refuse(self, request: JSONRPCRequest) -> None:
         error = ErrorData(code=METHOD_NOT_FOUND, message=f"{request.method} is not offered by this client")
-        await self._answers.send(SessionMessage(JSONRPCError(jsonrpc="2.0", id=request.id, error=error)))
+        answer = SessionMessage(JSONRPCError(jsonrpc="2.0", id=request.id, error=error))
+        try:
+            # To wait here could be for ever: a server that only writes would wait for us to read.
+            self._refusals.send_nowait(answer)
+        except (anyio.WouldBlock, anyio.BrokenResourceError, anyio.ClosedResourceError):
+            self._notes.end("the server asks and does not read the answers")
 
     async def _keep_pace(self) -> None:
         now = anyio.current_time()

@@ -46,7 +46,7 @@ class ServerOwner:
         self._origin = origin
         self._parts = parts
         self._budget = RestartBudget(parts.policy.restart, parts.clock)
-        self._queue = CallQueue(parts.policy.max_calls_waiting)
+        self._queue = CallQueue(parts.policy.max_calls_in_flight, parts.policy.max_calls_waiting)
         self._bell = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self._opening: anyio.CancelScope | None = None
@@ -226,6 +226,8 @@ class ServerOwner:
         return self._use
 
     async def _failed(self, reason: str) -> None:
+        """Count, tell and wait. Calls that came while an open connection broke wait for the next one."""
+        was_open = self._state is ServerState.RUNNING
         self._restarts += 1
         pause = self._budget.failed()
         if pause.is_quarantine:
@@ -233,8 +235,9 @@ class ServerOwner:
         self._move(ServerState.QUARANTINED if pause.is_quarantine else ServerState.FAILED, reason)
         self._parts.log.warning("mcp.server_failed", server=self._name, reason=reason)
         self._parts.watch.on_failed(self._name, reason)
-        self._queue.fail_all(reason)
-        self._tell_askers(reason)
+        if pause.is_quarantine or not was_open:
+            self._queue.fail_all(reason)
+            self._tell_askers(reason)
         await self._wait_out(pause)
         if not self._is_wanted and not self._is_closing:
             self._stopped(_STOPPED)

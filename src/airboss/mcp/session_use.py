@@ -44,6 +44,7 @@ class SessionUse:
         self._in_flight = 0
         self._timeouts_in_row = 0
         self._broken: str | None = None
+        self._end = "it was closed"
         self._wants_ping = False
         self._is_pinging = False
         self._wants_list = False
@@ -57,6 +58,7 @@ class SessionUse:
             while not is_leaving():
                 self._bell.clear()
                 if (reason := self._broken or self._session.ended) is not None:
+                    self._end = reason
                     raise McpUnavailableError(reason)
                 self._start_what_waits()
                 await self._bell.wait()
@@ -103,7 +105,7 @@ class SessionUse:
             call.fail(error)
             self._timeouts_in_row = 0
         except asyncio.CancelledError:
-            call.fail(McpUnavailableError("the connection was closed during the call"))
+            call.fail(McpUnavailableError(f"the connection broke during the call: {self._end}"))
             raise
         except Exception as error:  # noqa: BLE001 - one call's trouble must not reach the others
             self._log.error("mcp.call_failed", error=error)
