@@ -10,6 +10,7 @@ from airboss.api.routers.coord import coord_router
 from airboss.api.routers.events import events_router
 from airboss.api.routers.health import health_router
 from airboss.api.routers.jobs import jobs_router
+from airboss.api.routers.mcp import mcp_router
 from airboss.api.routers.metrics import metrics_router
 from airboss.api.routers.providers import providers_router
 from airboss.api.routers.root import root_router
@@ -40,6 +41,7 @@ def build_application(services: Services) -> FastAPI:
             health_router(services),
             agents_router(services),
             providers_router(services),
+            mcp_router(services),
             coord_router(services),
             audit_router(services),
             metrics_router(services),

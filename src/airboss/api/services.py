@@ -12,6 +12,7 @@ from airboss.domain.policies import EdgePolicy
 from airboss.domain.principals import Principal
 from airboss.events.bus import EventBus
 from airboss.manager.manager import AgentManager
+from airboss.manager.mcp_servers import McpServers
 from airboss.ports.clock import Clock
 from airboss.ports.store import Store
 from airboss.providers.registry import ProviderRegistry
@@ -23,6 +24,7 @@ class Services:
     """The one set of parts that every router works with."""
 
     manager: AgentManager
+    mcp: McpServers
     store: Store
     bus: EventBus
     metrics: Metrics

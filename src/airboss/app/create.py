@@ -43,6 +43,7 @@ def create_app(runtime: Runtime) -> ASGIApp:
     )
     services = Services(
         manager=runtime.manager,
+        mcp=runtime.mcp,
         store=runtime.store,
         bus=runtime.bus,
         metrics=runtime.metrics,

@@ -44,8 +44,8 @@ ERROR_TEXTS: dict[str, ErrorText] = {
         "Take a new token and sign in again.",
     ),
     "forbidden": ErrorText(
-        "The caller's role is too weak.",
-        "Ask an admin for a token with the role that the message names.",
+        "The caller's role is too weak, or what it asks for is the settings' to allow.",
+        "Ask an admin for a token with the role that the message names, or change the setting that it names.",
     ),
     "host_not_allowed": ErrorText(
         "`Host` or `Origin` is not this server's.",
