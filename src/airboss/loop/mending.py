@@ -1,16 +1,35 @@
-"""Half characters where a model writes: they can be neither kept nor sent, so they are mended first."""
+"""What a model writes that nothing behind could bear: half characters, and arguments of great depth."""
 
+import re
 from typing import Any
 
-from openai.types.responses import Response
+from openai.types.responses import Response, ResponseFunctionToolCall
 from pydantic import BaseModel
 
 from airboss.domain.text import well_formed
+from airboss.loop.arguments import TOO_DEEP
+from airboss.security.strict_json import is_too_deep
+
+# Escapes in JSON text, from left to right: a pair of halves, half a pair, any other.
+_ESCAPE = re.compile(
+    r"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(\\u[dD][89a-fA-F][0-9a-fA-F]{2})|\\.",
+    re.DOTALL,
+)
 
 
 def mend(response: Response) -> None:
-    """Make every text in an answer well-formed, names and ids too."""
+    """Make every text in an answer well-formed, names and ids too, and what the arguments of calls decode to."""
     _mended(response)
+    for item in response.output:
+        if isinstance(item, ResponseFunctionToolCall):
+            item.arguments = _bearable(item.arguments)
+
+
+def _bearable(arguments: str) -> str:
+    """Mend what would decode to half a character; leave out what is nested too deep for those who decode it."""
+    if is_too_deep(arguments.encode()):
+        return TOO_DEEP
+    return _ESCAPE.sub(lambda found: r"\ufffd" if found[1] else found[0], arguments)
 
 
 def _mended(value: Any) -> Any:

@@ -34,6 +34,19 @@ def parse_strict_json(text: bytes) -> Any:
     return value
 
 
+def is_too_deep(text: bytes) -> bool:
+    """Tell whether a text is JSON, or begins like JSON, that is nested more than `MAX_DEPTH` levels deep."""
+    if text.count(b"[") + text.count(b"{") <= MAX_DEPTH:
+        return False
+    try:
+        _require_depth(jiter.from_json(text, partial_mode="on"), MAX_DEPTH)
+    except NotStrictJsonError:
+        return True
+    except ValueError as error:
+        return "recursion limit" in str(error)
+    return False
+
+
 def _require_depth(value: Any, left: int) -> None:
     if not isinstance(value, dict | list):
         return

@@ -7,6 +7,10 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from airboss.ports.tools import ToolContext, ToolError
 
+# The names of what does not fit are the model's own, as many and as long as it likes.
+_MAX_PROBLEMS = 5
+_MAX_NAME_CHARACTERS = 80
+
 
 class Arguments(BaseModel):
     """Nothing is coerced and nothing unnamed is allowed."""
@@ -44,8 +48,11 @@ class TypedTool(Generic[A]):
 
 
 def _advice(error: ValidationError) -> str:
-    problems = (
-        f"{'.'.join(map(str, problem['loc'])) or 'arguments'}: {problem['msg']}"
-        for problem in error.errors(include_url=False, include_input=False, include_context=False)
-    )
-    return "the arguments do not fit: " + "; ".join(problems)
+    problems = error.errors(include_url=False, include_input=False, include_context=False)
+    told = [
+        f"{'.'.join(map(str, problem['loc']))[:_MAX_NAME_CHARACTERS] or 'arguments'}: {problem['msg']}"
+        for problem in problems[:_MAX_PROBLEMS]
+    ]
+    if len(problems) > _MAX_PROBLEMS:
+        told.append(f"and {len(problems) - _MAX_PROBLEMS} more")
+    return "the arguments do not fit: " + "; ".join(told)
