@@ -84,8 +84,8 @@ def _branch(
     source = "jobs"
     if hint is IS_LIVE:
         source = "jobs INDEXED BY jobs_live"
-    elif hint is _FINAL and query.agent is None:
-        source = "jobs INDEXED BY jobs_ended"
+    elif hint is _FINAL:
+        source = f"jobs INDEXED BY {'jobs_ended' if query.agent is None else 'jobs_ended_by_agent'}"
     where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
     return (
         f"SELECT {SUMMARY_COLUMNS} FROM {source}{where} ORDER BY id DESC LIMIT ?",

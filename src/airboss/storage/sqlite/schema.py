@@ -122,6 +122,10 @@ MIGRATIONS: tuple[str, ...] = (
     );
     CREATE UNIQUE INDEX mcp_servers_live ON mcp_servers (name) WHERE deleted_at_ms IS NULL;
     """,
+    """
+    CREATE INDEX jobs_ended_by_agent ON jobs (tenant, agent, state, id)
+      WHERE state IN ('completed', 'failed', 'cancelled', 'timed_out');
+    """,
 )
 
 
