@@ -77,7 +77,7 @@ def test_pages_see_each_entry_once(client: httpx2.Client, limit: int) -> None:
     seen: list[str] = []
     cursor: dict[str, str] = {}
     while True:
-        parameters = {"limit": limit, "action": "job.spawn", **cursor}
+        parameters: dict[str, str | int] = {"limit": limit, "action": "job.spawn", **cursor}
         page = client.get("/v1/audit", params=parameters).json()
         seen += [entry["target"]["id"] for entry in page["data"]]
         assert page["has_more"] is (page["next_cursor"] is not None)

@@ -3,9 +3,10 @@
 import asyncio
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
+import structlog
 import typer
 import uvloop
 
@@ -15,8 +16,10 @@ from airboss.cli.failures import CommandError
 from airboss.cli.settings import load, refusals_as_usage
 from airboss.config.runtime_config import NotBuiltError, RuntimeConfig, to_runtime_config
 from airboss.ports.store import StoreOpenError
+from airboss.resilience.system_clock import SystemClock
 from airboss.runtime.authentication import BadKeyError, require_keys
 from airboss.runtime.runtime import Runtime
+from airboss.runtime.secrets import ServerSecrets
 from airboss.runtime.toolbox import (
     BadAllowlistError,
     UnknownToolError,
@@ -25,7 +28,8 @@ from airboss.runtime.toolbox import (
     build_web_client,
     require_tools,
 )
-from airboss.security.secrets import SecretReference, SecretResolver
+from airboss.security.known_secrets import KnownSecrets
+from airboss.security.secrets import SecretResolver
 from airboss.telemetry.logs import configure_logs
 from airboss.version import VERSION
 
@@ -37,12 +41,16 @@ def serve(config: Path | None, flags: Mapping[str, object]) -> None:
     loaded = load(config, flags)
     with refusals_as_usage(*_SETTINGS_ERRORS):
         runtime_config = to_runtime_config(loaded.settings, os.environ, Path.cwd())
+        known = KnownSecrets()
         configure_logs(
-            log_format=runtime_config.logs.log_format, level=runtime_config.logs.log_level, stream=sys.stderr
+            log_format=runtime_config.logs.log_format,
+            level=runtime_config.logs.log_level,
+            stream=sys.stderr,
+            mask=known.mask,
         )
         try:
             with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-                runner.run(_serve(runtime_config))
+                runner.run(_serve(runtime_config, known))
         except (PortTakenError, StoreOpenError) as error:
             raise CommandError(str(error), ExitCode.FAILURE) from None
 
@@ -56,20 +64,23 @@ def check(config: Path | None) -> str:
         tools = build_tools(runtime_config, build_web_client(runtime_config.web))
         require_tools(runtime_config.agents, tools)
         if runtime_config.auth is not None:
-            require_keys(runtime_config.auth, _secret_reader())
+            require_keys(runtime_config.auth, asyncio.run(_secrets(runtime_config, KnownSecrets())).read)
     return str(loaded.config_path or "the defaults and the environment")
 
 
-async def _serve(config: RuntimeConfig) -> None:
-    runtime = Runtime(config, _secret_reader())
+async def _serve(config: RuntimeConfig, known: KnownSecrets) -> None:
+    secrets = await _secrets(config, known)
+    runtime = Runtime(config, secrets.read, secrets.keep)
     # Behind the checks of the settings: a start that is refused leaves no trace.
     _make_data_dir(config)
     await Server(runtime, _tell).run()
 
 
-def _secret_reader() -> Callable[[str], str]:
+async def _secrets(config: RuntimeConfig, known: KnownSecrets) -> ServerSecrets:
     resolver = SecretResolver(os.environ, Path.cwd())
-    return lambda reference: resolver.resolve(SecretReference.parse(reference))
+    secrets = ServerSecrets(config, resolver, known, clock=SystemClock(), log=structlog.get_logger())
+    await secrets.warm()
+    return secrets
 
 
 def _make_data_dir(config: RuntimeConfig) -> None:

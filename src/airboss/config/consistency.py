@@ -33,6 +33,7 @@ def inconsistencies(settings: Sections) -> Iterator[Inconsistency]:
     yield from _server(settings)
     yield from _storage(settings)
     yield from _jwt(settings)
+    yield from _vault(settings)
     yield from _providers(settings)
     for name, agent in settings.agents.items():
         yield from _agent(settings, name, agent)
@@ -99,6 +100,37 @@ def _public_keys(jwt: JwtSettings) -> Iterator[Inconsistency]:
             yield Inconsistency((*section, "algorithms"), text, (key, jwks, issuer))
         elif not is_safe(jwt.issuer):
             yield Inconsistency(issuer, _PLAIN_HTTP)
+
+
+def _vault(settings: Sections) -> Iterator[Inconsistency]:
+    vault, section = settings.secrets.vault, ("secrets", "vault")
+    address, token = (*section, "address"), (*section, "token")
+    for path in _vault_references(settings.model_dump(mode="json"), ()):
+        if path[:2] == section:
+            yield Inconsistency(
+                path, "what opens Vault cannot lie in Vault: use secret://env/… or secret://file/…"
+            )
+        elif vault.address is None:
+            yield Inconsistency(path, "a secret in Vault needs secrets.vault.address", (address,))
+    if vault.address is None:
+        return
+    if not is_safe(vault.address):
+        text = (
+            "Vault is read by https only, but on this machine: whoever is on the way could read the secrets"
+        )
+        yield Inconsistency(address, text)
+    has_role = vault.role_id is not None and vault.secret_id is not None
+    if vault.token is None and not has_role:
+        text = "Vault needs secrets.vault.token, or both of secrets.vault.role_id and secrets.vault.secret_id"
+        yield Inconsistency(address, text, (token, (*section, "role_id"), (*section, "secret_id")))
+
+
+def _vault_references(value: object, path: KeyPath) -> Iterator[KeyPath]:
+    if isinstance(value, dict):
+        for name, inner in value.items():
+            yield from _vault_references(inner, (*path, str(name)))
+    elif isinstance(value, str) and value.startswith("secret://vault/"):
+        yield path
 
 
 def _providers(settings: Sections) -> Iterator[Inconsistency]:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from airboss.config.agents import AgentSettings
 from airboss.config.fingerprint import settings_hash
+from airboss.config.load import leaves
 from airboss.config.mcp import McpSettings
 from airboss.config.providers import ProviderSettings
 from airboss.config.settings import AppSettings
@@ -19,11 +20,12 @@ from airboss.domain.policies import (
     JwtPolicy,
     QueuePolicy,
     RetentionPolicy,
+    VaultPolicy,
     WebPolicy,
 )
 from airboss.domain.provider_policies import BreakerPolicy, CallLimitPolicy, RetryPolicy, TimeoutPolicy
 from airboss.domain.providers import ProviderApi, ProviderKind, ProviderSpec
-from airboss.security.secrets import REFERENCE_FORMS, is_reference
+from airboss.security.secrets import REFERENCE_FORMS, SecretReference, is_reference
 
 _DATABASE_NAME = "airboss.db"
 _SQLITE, _MEMORY = "sqlite:///", "memory://"
@@ -74,6 +76,7 @@ class RuntimeConfig:
     mcp: ServersPolicy
     agents: tuple[AgentSpec, ...]
     providers: tuple[ProviderSpec, ...]
+    vault: VaultPolicy | None
     logs: LogPolicy
     settings_hash: str
 
@@ -121,6 +124,7 @@ def to_runtime_config(settings: AppSettings, environ: Mapping[str, str], cwd: Pa
         mcp=_mcp(settings.mcp),
         agents=tuple(_agent(name, agent) for name, agent in _agents(settings, environ).items()),
         providers=tuple(_provider(name, provider, environ) for name, provider in settings.providers.items()),
+        vault=_vault(settings),
         logs=LogPolicy(settings.telemetry.log_format, settings.telemetry.log_level),
         settings_hash=settings_hash(settings),
     )
@@ -147,13 +151,30 @@ def _require_built(settings: AppSettings) -> None:
         "limits.spawn_rate": settings.limits.spawn_rate is not None,
         "limits.read_rate": settings.limits.read_rate is not None,
         "events.relay_url": settings.events.relay_url is not None,
-        "secrets.vault": settings.secrets.vault.address is not None,
         "telemetry.otlp_endpoint": settings.telemetry.otlp_endpoint is not None,
         "server.tls_cert_path": settings.server.tls_cert_path is not None,
     }
     asked = [name for name, is_asked in gaps.items() if is_asked]
     if asked:
         raise NotBuiltError(f"this version of Airboss does not have yet: {', '.join(asked)}")
+
+
+def _vault(settings: AppSettings) -> VaultPolicy | None:
+    vault = settings.secrets.vault
+    if vault.address is None:
+        return None
+    references = (
+        SecretReference.parse(value)
+        for _, value in leaves(settings)
+        if isinstance(value, str) and is_reference(value)
+    )
+    return VaultPolicy(
+        address=vault.address.rstrip("/"),
+        token=None if vault.token is None else str(vault.token),
+        role_id=str(vault.role_id),
+        secret_id=str(vault.secret_id),
+        locations=frozenset(each.location for each in references if each.store == "vault"),
+    )
 
 
 def _database(url: str | None, data_dir: Path, cwd: Path) -> Path | None:

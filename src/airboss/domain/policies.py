@@ -95,3 +95,25 @@ class JwtPolicy:
     secret: str | None
     public_key_path: Path | None
     jwks_url: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class VaultPolicy:
+    """How Vault is reached: with a token, or with an app role's two ids. All but the address are references.
+
+    `locations` are the paths that the settings refer to, `MOUNT/PATH`: they are read before they are used.
+    """
+
+    address: str
+    token: str | None
+    role_id: str
+    secret_id: str
+    locations: frozenset[str] = frozenset()
+    #: A value that was rotated is picked up after at most so long, and the time of a read.
+    fresh_seconds: float = 30.0
+    #: While Vault cannot answer, the last value is served for so long.
+    stale_seconds: float = 600.0
+    #: One call, whatever it does.
+    call_seconds: float = 8.0
+    #: Between two tries while Vault cannot answer.
+    retry_seconds: float = 5.0

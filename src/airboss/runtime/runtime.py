@@ -2,8 +2,9 @@
 
 import asyncio
 import secrets
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from typing import Any
 
 import structlog
 
@@ -17,6 +18,7 @@ from airboss.manager.manager import AgentManager
 from airboss.manager.mcp_news import McpNews
 from airboss.manager.mcp_servers import McpServers
 from airboss.ports.clock import Clock
+from airboss.ports.loop import AgentLoop
 from airboss.ports.mcp import McpConnections
 from airboss.ports.store import Store, StoreOpenError
 from airboss.providers.registry import ProviderRegistry
@@ -32,16 +34,27 @@ from airboss.storage.sqlite.store import SqliteStore
 from airboss.telemetry.event_log import EventLog
 from airboss.telemetry.loop_lag import LoopLag
 from airboss.telemetry.metrics import Gauges, Metrics
+from airboss.tools.registry import ToolRegistry
 from airboss.version import VERSION
 
 #: How long the news that the node leaves may keep the drain waiting.
 _TELL_SECONDS = 0.5
 
 
+async def _nothing() -> None:
+    """Keep nothing: variables and files are read at each use."""
+
+
 class Runtime:
     """Builds every part, starts them from the store up and stops them from the manager down."""
 
-    def __init__(self, config: RuntimeConfig, read_secret: Callable[[str], str]) -> None:
+    def __init__(
+        self,
+        config: RuntimeConfig,
+        read_secret: Callable[[str], str],
+        keep_secrets: Callable[[], Awaitable[None]] = _nothing,
+    ) -> None:
+        """`keep_secrets` runs beside the rest, and keeps what `read_secret` returns fresh."""
         self.config = config
         self.clock: Clock = SystemClock()
         self.log = structlog.get_logger()
@@ -49,11 +62,7 @@ class Runtime:
         self.store = _store(config)
         self.bus = EventBus(subscriber_buffer=config.events.subscriber_buffer)
         self.engine = EmbeddedEngine()
-        self.authentication = (
-            None
-            if config.auth is None
-            else TokenAuthentication(config.auth, read_secret=read_secret, clock=self.clock, log=self.log)
-        )
+        self.authentication = self._build_authentication(read_secret)
         self._web = build_web_client(config.web)
         tools = build_tools(config, self._web)
         require_tools(config.agents, tools)
@@ -62,17 +71,7 @@ class Runtime:
             config.providers, read_secret=read_secret, clock=self.clock, watch=self._news, log=self.log
         )
         self.mcp, connections = self._build_mcp(read_secret)
-        self._loops = LazyLoop(
-            lambda module: module.build_loop(
-                agents=config.agents,
-                providers=self.providers,
-                tools=tools,
-                mcp=connections,
-                clock=self.clock,
-                log=self.log,
-            ),
-            self.log,
-        )
+        self._loops = LazyLoop(lambda module: self._build_loop(module, tools, connections), self.log)
         self.manager = AgentManager(
             store=self.store,
             engine=self.engine,
@@ -88,9 +87,26 @@ class Runtime:
         self.bus.tap(self.metrics.on_event)
         self.bus.tap(EventLog(self.log).on_event)
         self._janitor = Janitor(self.store, config.retention, self.clock, self.log)
+        self._secrets = Background("secrets", keep_secrets)
         self._heart = Background("heart", self._beat)
         self._is_open = False
         self.is_recovered = False
+
+    def _build_loop(self, module: Any, tools: ToolRegistry, mcp: McpConnections) -> AgentLoop:
+        loop: AgentLoop = module.build_loop(
+            agents=self.config.agents,
+            providers=self.providers,
+            tools=tools,
+            mcp=mcp,
+            clock=self.clock,
+            log=self.log,
+        )
+        return loop
+
+    def _build_authentication(self, read_secret: Callable[[str], str]) -> TokenAuthentication | None:
+        if self.config.auth is None:
+            return None
+        return TokenAuthentication(self.config.auth, read_secret=read_secret, clock=self.clock, log=self.log)
 
     def _build_mcp(self, read_secret: Callable[[str], str]) -> tuple[McpServers, McpConnections]:
         news = McpNews(self.store, self.clock, self._on_mcp_call)
@@ -113,6 +129,7 @@ class Runtime:
 
     async def start(self) -> None:
         """Open the store, recover, begin to work; when this returns the node can serve."""
+        self._secrets.start()
         self._start_authentication()
         await self.store.open(self.bus.publish)
         self._is_open = True
@@ -182,6 +199,7 @@ class Runtime:
         await self.providers.close()
         await self._web.aclose()
         await self._news.stop()
+        await self._secrets.stop()
         await self.lag.stop()
         if self._is_open:
             self._is_open = False

@@ -72,7 +72,7 @@ class SecretResolver:
     def resolve(self, reference: SecretReference) -> str:
         """Return the secret's value, which callers must not log or keep.
 
-        Raises SecretUnavailable when it is missing, empty, unreadable, or kept in Vault.
+        Raises SecretUnavailable when it is missing, empty, unreadable, or kept in Vault, which this does not read.
         """
         value = self._read(reference)
         if not value:
@@ -86,7 +86,7 @@ class SecretResolver:
             case "file":
                 return self._from_file(reference)
             case "vault":
-                reason = "this version does not read Vault yet; use secret://env/NAME or secret://file/PATH"
+                reason = "Vault is not read here; use secret://env/NAME or secret://file/PATH"
                 raise SecretUnavailable(reference, reason)
 
     def _from_environment(self, reference: SecretReference) -> str:

@@ -2,6 +2,7 @@
 
 import logging
 import traceback
+from collections.abc import Callable
 from typing import Any, TextIO
 
 import structlog
@@ -11,14 +12,25 @@ from structlog.typing import EventDict, Processor
 _LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
 
 
-def configure_logs(*, log_format: str, level: str, stream: TextIO) -> None:
-    """Send our logs and those of the libraries to `stream`; `auto` is console on a terminal, else JSON."""
+#: Takes what must not be shown out of a text.
+Mask = Callable[[str], str]
+
+
+def configure_logs(*, log_format: str, level: str, stream: TextIO, mask: Mask = str) -> None:
+    """Send our logs and those of the libraries to `stream`; `auto` is console on a terminal, else JSON.
+
+    Every line passes `mask` before it is written, tracebacks too.
+    """
     console = log_format == "console" or (log_format == "auto" and stream.isatty())
     renderer: Processor = (
         structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
         if console
         else _render_json
     )
+
+    def render_masked(logger: Any, method: str, event: EventDict) -> str:
+        return mask(str(renderer(logger, method, event)))
+
     structlog.configure(
         wrapper_class=structlog.make_filtering_bound_logger(_LEVELS[level]),
         processors=[
@@ -26,7 +38,7 @@ def configure_logs(*, log_format: str, level: str, stream: TextIO) -> None:
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True, key="time"),
             _with_error,
-            renderer,
+            render_masked,
         ],
         logger_factory=structlog.WriteLoggerFactory(file=stream),
         cache_logger_on_first_use=True,

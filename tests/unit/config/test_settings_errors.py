@@ -175,6 +175,37 @@ def test_variables_that_are_not_settings_are_left_alone(load: Load, refusal: Ref
             ["airboss.yaml:1: storage.replica_url: a replica needs a PostgreSQL storage.url"],
         ),
         (
+            "auth: {jwt: {secret: 'secret://vault/kv/a#k'}}",
+            ["airboss.yaml:1: auth.jwt.secret: a secret in Vault needs secrets.vault.address"],
+        ),
+        (
+            "secrets: {vault: {address: 'https://vault.example', token: 'secret://vault/kv/a#k'}}",
+            [
+                (
+                    "airboss.yaml:1: secrets.vault.token: what opens Vault cannot lie in Vault: "
+                    "use secret://env/… or secret://file/…"
+                )
+            ],
+        ),
+        (
+            "secrets: {vault: {address: 'http://vault.example', token: 'secret://env/T'}}",
+            [
+                (
+                    "airboss.yaml:1: secrets.vault.address: Vault is read by https only, but on this machine: "
+                    "whoever is on the way could read the secrets"
+                )
+            ],
+        ),
+        (
+            "secrets: {vault: {address: 'http://127.0.0.1:8200', role_id: 'secret://env/R'}}",
+            [
+                (
+                    "airboss.yaml:1: secrets.vault.address: Vault needs secrets.vault.token, "
+                    "or both of secrets.vault.role_id and secrets.vault.secret_id"
+                )
+            ],
+        ),
+        (
             "auth: {mode: jwt, jwt: {secret: null}}",
             [
                 "airboss.yaml:1: auth.jwt.secret: HS256 needs a secret, such as secret://env/AIRBOSS_JWT_SECRET"

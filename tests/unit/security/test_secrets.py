@@ -110,6 +110,5 @@ def test_what_cannot_be_had_is_named_with_what_to_do(tmp_path: Path) -> None:
         f"secret://file/binary: {tmp_path}/binary is not UTF-8 text; store the secret as text"
     )
     assert reason(resolver, "secret://vault/kv/app#key") == (
-        "secret://vault/kv/app#key: this version does not read Vault yet; "
-        "use secret://env/NAME or secret://file/PATH"
+        "secret://vault/kv/app#key: Vault is not read here; use secret://env/NAME or secret://file/PATH"
     )
