@@ -111,8 +111,10 @@ class WantedPath:
             )
         if not self.shown.isprintable():
             raise self.refuse("invalid_path", "holds a control or invisible character: leave it out")
-        if self.names[-1].startswith(PART_PREFIX):
-            raise self.refuse("invalid_path", f"begins with {PART_PREFIX.decode()}: choose another name")
+        if any(name.startswith(PART_PREFIX) for name in self.names):
+            raise self.refuse(
+                "invalid_path", f"holds a name that begins with {PART_PREFIX.decode()}: choose another name"
+            )
 
     def _require_ordinary(self, mode: int) -> None:
         if stat.S_ISLNK(mode):
