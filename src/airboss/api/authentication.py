@@ -39,7 +39,8 @@ class BearerAuth:
         given = headers.getlist("authorization")
         if not given:
             raise AirbossError("unauthenticated", "this needs a token: Authorization: Bearer TOKEN")
-        found = _BEARER.fullmatch(given[0])
+        # White space around a value is none of it (RFC 9110, 5.5); the parser takes off what stands in front.
+        found = _BEARER.fullmatch(given[0].strip(" \t"))
         if len(given) > 1 or found is None:
             raise AirbossError("unauthenticated", "send one header: Authorization: Bearer TOKEN")
         return await self._verifier.verify(found[1])
