@@ -33,6 +33,7 @@ LATE_IMPORTERS = {
     "cli/late.py",
     "runtime/authentication.py",
     "runtime/lazy_loop.py",
+    "runtime/lazy_mcp.py",
     "providers/anthropic_native/model.py",
 }
 
