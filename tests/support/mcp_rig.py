@@ -32,9 +32,18 @@ def hostile(*flags: str, **env: str) -> ProcessSpec:
 @dataclass
 class RecordingLog:
     entries: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
+    _came: asyncio.Event = field(default_factory=asyncio.Event)
 
     def debug(self, event: str, **fields: Any) -> None:
         self.entries.append((event, fields))
+        self._came.set()
+
+    async def until(self, event: str, **fields: Any) -> None:
+        """Wait for an entry with these fields."""
+        async with asyncio.timeout(DEADLINE_SECONDS):
+            while not any(fields.items() <= entry.items() for entry in self.of(event)):
+                self._came.clear()
+                await self._came.wait()
 
     info = warning = error = debug
 

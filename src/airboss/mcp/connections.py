@@ -99,6 +99,8 @@ class Connections:
         except asyncio.CancelledError:
             scope.cancel()
             await asyncio.wait([task])
+            # Looked at, or the event loop would complain of an error that nobody took.
+            task.exception()
             raise
 
     async def _check(

@@ -217,7 +217,15 @@ class ServerOwner:
 
     def _opened(self, session: Session) -> SessionUse:
         parts = self._parts
-        self._use = SessionUse(session, self._queue, self._bell, parts.policy, parts.clock, parts.log)
+        self._use = SessionUse(
+            self._name,
+            session,
+            self._queue,
+            self._bell,
+            policy=parts.policy,
+            clock=parts.clock,
+            log=parts.log,
+        )
         self._peer = session.peer
         self._budget.opened()
         self._move(ServerState.RUNNING)

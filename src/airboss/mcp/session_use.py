@@ -26,13 +26,16 @@ class SessionUse:
 
     def __init__(
         self,
+        name: str,
         session: Session,
         queue: CallQueue,
         bell: asyncio.Event,
+        *,
         policy: McpPolicy,
         clock: Clock,
         log: Log,
     ) -> None:
+        self._name = name
         self.tools: Sequence[RemoteTool] = session.tools
         self._session = session
         self._queue = queue
@@ -73,7 +76,7 @@ class SessionUse:
         if self._children:
             _, left = await asyncio.wait(self._children, timeout=_SETTLE_SECONDS)
             if left:
-                self._log.error("mcp.calls_left", count=len(left))
+                self._log.error("mcp.calls_left", server=self._name, count=len(left))
 
     def timed_out(self) -> None:
         """Learn that a call got no answer in time: alone it says little."""
@@ -101,14 +104,18 @@ class SessionUse:
     async def _run(self, call: Call) -> None:
         try:
             answer = await self._session.call(call.tool, call.arguments, call.on_progress)
-        except (McpUnavailableError, McpToolError) as error:
+        except McpUnavailableError as error:
+            # Some servers refuse a session that they have forgotten in ways of their own: a ping tells.
+            self._wants_ping = True
             call.fail(error)
+        except McpToolError as error:
             self._timeouts_in_row = 0
+            call.fail(error)
         except asyncio.CancelledError:
             call.fail(McpUnavailableError(f"the connection broke during the call: {self._end}"))
             raise
         except Exception as error:  # noqa: BLE001 - one call's trouble must not reach the others
-            self._log.error("mcp.call_failed", error=error)
+            self._log.error("mcp.call_failed", server=self._name, error=error)
             call.fail(McpUnavailableError("the call failed inside Airboss; the log says more"))
         else:
             call.succeed(answer)
@@ -133,8 +140,11 @@ class SessionUse:
         try:
             async with asyncio.timeout(self._policy.open_seconds):
                 self.tools = await self._session.list_tools()
+            self._log.info("mcp.tools_changed", server=self._name, count=len(self.tools))
         except (McpUnavailableError, TimeoutError) as error:
-            self._log.warning("mcp.tools_not_listed", reason=str(error) or "no answer in time")
+            self._log.warning(
+                "mcp.tools_not_listed", server=self._name, reason=str(error) or "no answer in time"
+            )
         finally:
             self._is_listing = False
             self._bell.set()
@@ -157,7 +167,7 @@ class SessionUse:
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._children.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
-            self._log.error("mcp.child_failed", error=error)
+            self._log.error("mcp.child_failed", server=self._name, error=error)
 
     def _cancel_children(self) -> None:
         for task in self._children:

@@ -79,7 +79,7 @@ async def test_a_call_that_was_never_sent_says_so() -> None:
         heard = Heard()
         first = asyncio.create_task(rig.call("h", "hang", heard=heard))
         await heard.first()
-        with pytest.raises(McpNotSentError, match="waited 0.05 s"):
+        with pytest.raises(McpNotSentError, match="the call waited"):
             await rig.call("h", "echo", seconds=0.05)
         first.cancel()
         assert await rig.call("h", "echo", {"text": "x"}) == "x"
@@ -232,9 +232,7 @@ async def test_a_changed_list_of_tools_is_fetched_again() -> None:
         rig.define("h", hostile())
         assert "brand_new" not in await rig.tool_names("h")
         await rig.call("h", "change_tools", {"add": ["brand_new", "no good name", "echo"]})
-        async with asyncio.timeout(10):
-            while "brand_new" not in await rig.tool_names("h"):
-                await asyncio.sleep(0.01)
+        await rig.log.until("mcp.tools_changed")
         assert await rig.tool_names("h") == ["echo", "change_tools", "brand_new"]
         assert rig.log.of("mcp.tools_left_out")[0]["tools"] == ["no good name", "echo"]
         assert rig.connections.status("h").tools_count == 3

@@ -71,11 +71,12 @@ async def test_a_server_that_ends_by_itself_leaves_no_descendant() -> None:
 
 async def test_stop_in_the_handshake_does_not_wait_for_it() -> None:
     async with mcp_rig() as rig:
-        rig.define("h", hostile("--hang", "--stubborn"))
+        rig.define("h", hostile("--hang", "--stubborn", "--leak", "HOME"))
         before = below(os.getpid())
         starting = asyncio.create_task(rig.connections.start("h"))
-        while not (new := [pid for pid in below(os.getpid()) if pid not in before]):
-            await asyncio.sleep(0.01)
+        await rig.log.until("mcp.server_stderr")
+        new = [pid for pid in below(os.getpid()) if pid not in before]
+        assert len(new) == 2
         began = time.monotonic()
         status = await rig.connections.stop("h")
         assert time.monotonic() - began < 2.5
