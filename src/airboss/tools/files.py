@@ -87,12 +87,10 @@ class WriteFile(TypedTool[WriteArguments]):
         self._max_bytes = max_bytes
 
     async def run(self, context: ToolContext, arguments: WriteArguments) -> Any:  # noqa: ARG002
-        if "\0" in arguments.content:
-            raise ToolError("binary", "the content holds a NUL character: only text is written")
+        content = _text_bytes(arguments.content)
         stopped = threading.Event()
 
         def write() -> WrittenFile:
-            content = arguments.content.encode()
             return self._folder.write_file(
                 arguments.path, content, max_bytes=self._max_bytes, should_stop=stopped.is_set
             )
@@ -102,6 +100,17 @@ class WriteFile(TypedTool[WriteArguments]):
         except PathRefused as refusal:
             raise _told(refusal) from None
         return asdict(written)
+
+
+def _text_bytes(content: str) -> bytes:
+    if "\0" in content:
+        raise ToolError("binary", "the content holds a NUL character: only text is written")
+    try:
+        return content.encode()
+    except UnicodeEncodeError:
+        raise ToolError(
+            "invalid_arguments", "content: holds half a surrogate pair: give valid Unicode"
+        ) from None
 
 
 async def _to_the_end(write: Callable[[], WrittenFile], stopped: threading.Event) -> WrittenFile:
