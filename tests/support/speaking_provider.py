@@ -31,10 +31,11 @@ _USAGE = {"prompt_tokens": 1843, "completion_tokens": 212, "total_tokens": 2055}
 
 
 class SpeakingProvider:
-    """Serves on threads of its own; all jobs of `stepwise` and `research` hear the same words."""
+    """Serves on threads of its own; words go to the newest call that waits for them."""
 
     def __init__(self) -> None:
-        self._words: queue.Queue[str | None] = queue.Queue()
+        self._changed = threading.Condition()
+        self._listener: queue.Queue[str | None] | None = None
         self._stopped = threading.Event()
         provider = self
 
@@ -61,17 +62,30 @@ class SpeakingProvider:
         return f"http://127.0.0.1:{self._server.server_address[1]}/v1"
 
     def say(self, words: str) -> None:
-        self._words.put(words)
+        """Give words to the newest call; waits for one."""
+        self._give(words)
 
     def finish(self) -> None:
-        self._words.put(None)
+        self._give(None)
+        self.forget()
+
+    def forget(self) -> None:
+        """Let the newest call be: its caller is gone, and the next words are for the next call."""
+        with self._changed:
+            self._listener = None
+
+    def _give(self, words: str | None) -> None:
+        with self._changed:
+            found = self._changed.wait_for(lambda: self._listener is not None, DEADLINE_SECONDS)
+            assert found, "no call came that waits for words"
+            assert self._listener is not None
+            self._listener.put(words)
 
     def start(self) -> None:
         self._thread.start()
 
     def stop(self) -> None:
         self._stopped.set()
-        self._words.put(None)
         self._server.shutdown()
         self._thread.join()
         self._server.server_close()
@@ -110,7 +124,17 @@ class SpeakingProvider:
         yield _frame({"choices": [], "usage": _USAGE}) + b"data: [DONE]\n\n"
 
     def _given(self) -> Iterator[str]:
-        while (words := self._words.get(timeout=DEADLINE_SECONDS)) is not None and not self._stopped.is_set():
+        given: queue.Queue[str | None] = queue.Queue()
+        with self._changed:
+            self._listener = given
+            self._changed.notify_all()
+        while not self._stopped.is_set():
+            try:
+                words = given.get(timeout=1)
+            except queue.Empty:
+                continue
+            if words is None:
+                return
             yield words
 
     def _paced(self, seconds: float) -> Iterator[str]:

@@ -1,17 +1,17 @@
 """A real browser over a real server, whose provider says what a test gives it."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import httpx2
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page
-from tests.support.browser import HOW_TO_INSTALL, Complaints, browsing, chromium, chromium_path
+from playwright.sync_api import Browser, BrowserContext, Page, expect
+from tests.support.browser import DEADLINE_MS, HOW_TO_INSTALL, Complaints, browsing, chromium, chromium_path
 from tests.support.server import ServerProcess, running_server
 from tests.support.speaking_provider import SpeakingProvider, speaking_provider
 
-OpenPage = Callable[[str], Page]
+expect.set_options(timeout=DEADLINE_MS)
 
 
 def settings_of(provider: SpeakingProvider) -> dict[str, Any]:
@@ -67,6 +67,7 @@ def api(server: ServerProcess, speaker: SpeakingProvider) -> Iterator[httpx2.Cli
         live = client.get("/v1/jobs", params={"state": ["pending", "running"], "limit": 200}).json()
         for job in live["data"]:
             client.post(job["links"]["cancel"])
+        speaker.forget()
 
 
 # Of a module and not of the session: Playwright keeps its event loop running, and other tests have loops too.

@@ -168,7 +168,6 @@ def test_from_the_list_to_a_cancel_by_keyboard_alone(
     page.keyboard.press("Enter")
     expect(page.locator("#facts .state")).to_have_text("cancelled")
     assert ended(api, job["id"])["state"] == "cancelled"
-    speaker.finish()
     page.keyboard.press("u")
     page.wait_for_url("**/ui/")
 

@@ -14,7 +14,7 @@ from tests.support.server import ServerProcess, running_server
 from tests.support.speaking_provider import SpeakingProvider
 
 #: Longer than the longest pause between two tries of the page.
-RECONNECT_MS = 20_000
+RECONNECT_MS = 40_000
 #: Lets a test put frames into a real stream, which a fast reader would not get from the server.
 INJECT = """
 const original = window.fetch;
@@ -83,6 +83,9 @@ def test_a_server_that_goes_and_comes_back(
         identifiers = page.locator("#rows tr").evaluate_all("rows => rows.map(row => row.dataset.id)")
         assert len(set(identifiers)) == 3
         assert identifiers[0] == last["id"]
+        # The job behind its back is in what was loaded anew and among the replayed events: it counts once.
+        ended = page.locator(".chart", has_text="Jobs ended").locator(".chart-value")
+        expect(ended).to_have_text("3")
 
 
 def test_a_job_page_goes_on_with_its_output_behind_an_outage(
@@ -98,8 +101,7 @@ def test_a_job_page_goes_on_with_its_output_behind_an_outage(
     assert port is not None
     own_server.kill()
     expect(page.locator("#banner")).to_contain_text("Disconnected")
-    # The provider's call was cut; what it still held is not the next run's.
-    speaker.finish()
+    speaker.forget()
     with running_server(own_server.folder, settings_of(speaker), port=port):
         speaker.say("All of it, anew")
         expect(page.locator("#output")).to_have_text("All of it, anew", timeout=RECONNECT_MS)
@@ -147,6 +149,24 @@ def test_a_frame_may_come_in_pieces(page: Page, api: httpx2.Client) -> None:
     page.evaluate("""inject('ged\\ndata: {"missed_from": 5, "miss')""")
     page.evaluate("""inject('ed_to": 99999999}\\n\\n')""")
     expect(page.locator("#banner")).to_contain_text("events 5 to 99999999")
+
+
+def test_a_tab_that_nobody_looks_at_gives_its_connection_back(page: Page, api: httpx2.Client) -> None:
+    page.clock.install()
+    page.goto("/ui/")
+    expect(page.locator("#connection-text")).to_have_text("Live")
+    look = """(state) => {
+      Object.defineProperty(document, "visibilityState", { value: state, configurable: true });
+      document.dispatchEvent(new Event("visibilitychange"));
+    }"""
+    page.evaluate(look, "hidden")
+    page.clock.fast_forward("01:01")
+    expect(page.locator("#connection-text")).to_have_text("Asleep")
+    job = run(api, "quick", "while it slept")
+    expect(page.locator(f'tr[data-id="{job["id"]}"]')).to_have_count(0)
+    page.evaluate(look, "visible")
+    expect(page.locator("#connection-text")).to_have_text("Live")
+    expect(page.locator(f'tr[data-id="{job["id"]}"] .state')).to_have_text("completed")
 
 
 def test_a_token_is_asked_for_kept_sent_and_forgotten(page: Page, complaints: Complaints) -> None:

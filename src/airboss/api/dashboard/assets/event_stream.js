@@ -23,7 +23,7 @@ export class EventStream {
     this.failures = 0;
     this.over = false;
     this.laggedTo = null;
-    this.hiddenAt = null;
+    this.isAsleep = false;
     document.addEventListener("visibilitychange", () => this.#onVisibility());
     window.addEventListener("online", () => this.retryNow());
   }
@@ -47,7 +47,7 @@ export class EventStream {
 
   async #run() {
     while (!this.over) {
-      if (this.hiddenAt === "asleep") {
+      if (this.isAsleep) {
         this.#tell("asleep");
         await this.#wait(null);
         continue;
@@ -59,7 +59,7 @@ export class EventStream {
       } catch (error) {
         reason = error;
       }
-      if (this.over || this.hiddenAt === "asleep") continue;
+      if (this.over || this.isAsleep) continue;
       await this.#afterwards(reason);
     }
   }
@@ -203,13 +203,13 @@ export class EventStream {
     if (document.visibilityState === "hidden") {
       const since = Date.now();
       this.sleepTimer = setTimeout(() => {
-        this.hiddenAt = "asleep";
+        this.isAsleep = true;
         this.hiddenSince = since;
         this.controller?.abort();
         this.#endWait?.();
       }, HIDDEN_MS);
-    } else if (this.hiddenAt === "asleep") {
-      this.hiddenAt = null;
+    } else if (this.isAsleep) {
+      this.isAsleep = false;
       if (Date.now() - this.hiddenSince > STALE_MS) {
         this.lastId = this.handlers.restart?.() ?? null;
       }

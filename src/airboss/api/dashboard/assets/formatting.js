@@ -41,10 +41,18 @@ export function moment(iso) {
   return element("time", { datetime: iso, title: iso }, clockTime(iso));
 }
 
+// One unit: of a thousand rows, a few change in a second.
+function coarse(seconds) {
+  for (const [unit, size] of [["d", 86400], ["h", 3600], ["m", 60]]) {
+    if (seconds >= size) return `${Math.floor(seconds / size)} ${unit}`;
+  }
+  return `${Math.floor(seconds)} s`;
+}
+
 export function ago(iso) {
   const seconds = secondsSince(iso);
-  if (seconds < -1) return `in ${ticking(-seconds)}`;
-  return seconds < 1 ? "now" : `${ticking(seconds)} ago`;
+  if (seconds < -1) return `in ${coarse(-seconds)}`;
+  return seconds < 1 ? "now" : `${coarse(seconds)} ago`;
 }
 
 // A time that goes on: `tickAll` writes it anew each second.

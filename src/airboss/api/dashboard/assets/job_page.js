@@ -12,7 +12,8 @@ import { Timeline } from "./timeline_model.js";
 import { TimelinePicture, stepRows } from "./timeline_picture.js";
 
 const PAGE = 200;
-const MOST_PAGES = 50;
+// Behind so many pages the stream goes on: it replays what is left.
+const MOST_PAGES = 10;
 const REFRESH_MS = 250;
 const AGAIN_MS = 2000;
 const TOLD = "airboss.told";
@@ -24,7 +25,6 @@ const output = new WrittenOutput(byId("output"));
 const picture = new TimelinePicture(byId("timeline"));
 let timeline = new Timeline();
 let job = null;
-let isEventsCut = false;
 
 startShell();
 setText(byId("crumb"), id);
@@ -43,7 +43,6 @@ const drawTimeline = eachFrame(() => {
   const notes = [];
   if (replayed) notes.push(`${number(replayed)} replayed from the journal (hollow)`);
   if (timeline.left) notes.push(`${number(timeline.left)} more are not drawn`);
-  if (isEventsCut) notes.push(`only the first ${number(PAGE * MOST_PAGES)} events were read`);
   setText(byId("timeline-note"), notes.join("; "));
 });
 
@@ -107,7 +106,7 @@ function onEvent(type, data, event) {
   if (REFRESH_ON.has(type)) refresh();
 }
 
-// Reads what has happened in pages; returns the last event's id, from which the stream goes on.
+// Reads what has happened in pages; returns the last event's id, from which the stream goes on, and whether it must.
 async function history() {
   anew();
   let cursor = null;
@@ -123,8 +122,7 @@ async function history() {
     cursor = answer.next_cursor;
     if (!answer.has_more) break;
   }
-  isEventsCut = cursor !== null;
-  return last;
+  return { after: last, isCut: cursor !== null };
 }
 
 // Everything comes again, from the oldest event that is kept.
@@ -137,11 +135,11 @@ function anew() {
 async function start() {
   try {
     job = await get(path);
-    const after = await history();
+    const { after, isCut } = await history();
     drawJob();
     drawTimeline();
     // Of a job that had ended before its events were read there is nothing more to come.
-    if (isFinal(job.state)) tellConnection("ended");
+    if (isFinal(job.state) && !isCut) tellConnection("ended");
     else follow(`${path}/events`, { event: onEvent, opened: refresh, ended: refresh, reset: anew, restart: anew }, { after });
   } catch (error) {
     const isAway = error.code === "unreachable";

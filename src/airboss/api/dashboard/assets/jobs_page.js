@@ -12,6 +12,7 @@ import { STATE_AFTER, stateWord } from "./states.js";
 
 const REFRESH_MS = 250;
 const SAMPLE_MS = 5000;
+const ANNOUNCE_MS = 5000;
 const MOST_CHANGED = 1000;
 const WINDOWS = ["300", "900", "3600", "21600"];
 const JOB_ID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
@@ -23,6 +24,7 @@ readAddress();
 const list = new JobList();
 const table = new JobTable(byId("rows"));
 const changed = new Set();
+const ended = [];
 let isPaused = false;
 let waitingChanges = 0;
 
@@ -35,17 +37,20 @@ const keepAddress = () => writeAddress({ window: byId("window").value === "900" 
 const draw = eachFrame(() => {
   const words = searchWords();
   const fitting = list.newestFirst.filter((job) => matches(job, words));
-  tellEnds(table.show(fitting));
+  ended.push(...table.show(fitting));
+  if (ended.length) tellEnds();
   byId("jobs").setAttribute("aria-busy", String(!list.isLoaded));
   byId("older").hidden = !list.cursor || list.isFull;
   drawNote(fitting.length, words);
   drawEmpty(fitting.length);
 });
 
-function tellEnds(ends) {
-  if (ends.length === 1) announce(`Job ${shortId(ends[0].id)} of ${ends[0].agent} is ${stateWord(ends[0].state)}`);
-  else if (ends.length) announce(`${plural(ends.length, "job")} ended`);
-}
+// One sentence for all that ended meanwhile: a listener must not be talked over.
+const tellEnds = coalesced(async () => {
+  if (ended.length === 1) announce(`Job ${shortId(ended[0].id)} of ${ended[0].agent} is ${stateWord(ended[0].state)}`);
+  else announce(`${plural(ended.length, "job")} ended, ${number(ended.filter((job) => job.state === "failed").length)} of them failed`);
+  ended.length = 0;
+}, ANNOUNCE_MS);
 
 function drawNote(count, words) {
   const parts = [];

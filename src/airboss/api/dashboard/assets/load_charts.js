@@ -2,13 +2,14 @@
 import { get } from "./api.js";
 import { Chart } from "./charts.js";
 import { byId, setText } from "./dom.js";
-import { clockTime, duration, number } from "./formatting.js";
+import { clockTime, duration, number, plural } from "./formatting.js";
 import { INTERVALS, Measures } from "./measures.js";
-import { eachFrame } from "./pace.js";
+import { coalesced } from "./pace.js";
 import { serverNow } from "./server_clock.js";
 
 const SEED_PAGES = 5;
 const SEED_LIMIT = 200;
+const DRAW_MS = 1000;
 const FOLDED = "airboss.load";
 const whole = (value) => number(Math.round(value));
 
@@ -49,7 +50,7 @@ export class LoadCharts {
     startFolding();
     this.charts = charts();
     byId("charts").append(...Object.values(this.charts).map((chart) => chart.figure));
-    this.draw = eachFrame(() => this.#draw());
+    this.draw = coalesced(() => this.#draw(), DRAW_MS);
     this.level = { depth: null, busy: null, slots: null, capacity: null };
     this.setWindow(windowSeconds);
     setInterval(this.draw, Math.max(1000, (windowSeconds * 1000) / INTERVALS / 2));
@@ -99,7 +100,7 @@ export class LoadCharts {
     const from = clockTime(this.coversFromMs);
     setText(byId("window-covers"), isPartial
       ? `From the newest ${number(count)} jobs, so since ${from} only, and from live events.`
-      : `Since ${from}: from ${number(count)} jobs and live events.`);
+      : `Since ${from}: from ${plural(count, "job")} and live events.`);
   }
 
   // What the server says of itself now; without the role for nodes, the agents tell the rest.
@@ -120,6 +121,8 @@ export class LoadCharts {
 
   #draw() {
     const { measures, level } = this;
+    // Nobody looks, or nothing has a size yet: the numbers are kept, the pictures can wait.
+    if (document.visibilityState !== "visible") return;
     const entries = measures.series(serverNow());
     const known = (value, written) => (value === null ? "–" : written(value));
     this.charts.depth.show(entries, known(level.depth, whole), level.capacity === null ? "" : `of ${number(level.capacity)}`);

@@ -1,5 +1,8 @@
 // Bursts of news become one piece of work.
 
+// How much longer than a run the pause behind it is: work takes a quarter of the time at most.
+const PAUSES = 3;
+
 // Returns a function that asks for a run: runs never overlap, and are at least `everyMs` apart.
 export function coalesced(run, everyMs) {
   let wanted = false;
@@ -8,8 +11,10 @@ export function coalesced(run, everyMs) {
     busy = true;
     while (wanted) {
       wanted = false;
+      const began = performance.now();
       await run();
-      await new Promise((wake) => setTimeout(wake, everyMs));
+      const pauseMs = Math.max(everyMs, PAUSES * (performance.now() - began));
+      await new Promise((wake) => setTimeout(wake, pauseMs));
     }
     busy = false;
   }
