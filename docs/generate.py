@@ -14,6 +14,7 @@ import typer
 from prometheus_client.parser import text_string_to_metric_families
 from pydantic_core import PydanticUndefined
 
+from airboss.api.rates.rates import NoRateLimits
 from airboss.app.create import create_app
 from airboss.cli.exit_codes import MEANINGS, ExitCode
 from airboss.cli.main import app as command_line
@@ -125,7 +126,7 @@ async def _ask_the_application() -> tuple[dict[str, Any], str]:
     metrics.observe_request("GET", 200, 0.0)
     metrics.observe_provider_call("openai", "ok", 0.0)
     metrics.set_breaker_state("openai", "model", "closed")
-    transport = httpx2.ASGITransport(app=create_app(runtime))
+    transport = httpx2.ASGITransport(app=create_app(runtime, NoRateLimits()))
     async with httpx2.AsyncClient(transport=transport, base_url="http://localhost") as client:
         openapi = (await client.get("/openapi.json")).json()
         scrape = (await client.get("/metrics")).text

@@ -7,6 +7,7 @@ import httpx2
 import pytest
 from tests.support.envelope import assert_refused
 
+from airboss.api.rates.rates import NoRateLimits
 from airboss.app.create import create_app
 from airboss.config import load_settings
 from airboss.config.runtime_config import to_runtime_config
@@ -39,7 +40,7 @@ async def runtime(tmp_path: Path) -> AsyncIterator[Runtime]:
 
 
 async def _ask(runtime: Runtime, method: str, path: str) -> httpx2.Response:
-    transport = httpx2.ASGITransport(create_app(runtime))
+    transport = httpx2.ASGITransport(create_app(runtime, NoRateLimits()))
     async with httpx2.AsyncClient(transport=transport, base_url="http://localhost") as client:
         body = {"agent": "offline", "input": "x"} if path == "/v1/jobs" and method == "POST" else None
         return await client.request(method, path, json=body)

@@ -5,15 +5,24 @@ import secrets
 import time
 
 import structlog
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from airboss.api.errors import error_response, internal_error
 from airboss.api.event_stream import TAKEN_OVER, EventStreamResponse
 from airboss.api.hosts import HostGuard
+from airboss.api.rates.rates import RATE_HEADERS
 from airboss.domain.errors import AirbossError
 from airboss.telemetry.metrics import Metrics
 
+#: For what says nothing of its own. An answer of the API is somebody's data: no cache may keep it.
+SECURITY_HEADERS = (
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"cache-control", b"no-store"),
+)
+#: A year, for this host and no other (RFC 6797).
+_HSTS = (b"strict-transport-security", b"max-age=31536000")
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}\Z")
 #: Probes and scrapes would be most of the log.
 _QUIET_PATHS = ("/health/", "/metrics", "/ui/")
@@ -22,8 +31,9 @@ _QUIET_PATHS = ("/health/", "/metrics", "/ui/")
 class Edge:
     """Pure ASGI: middleware that wraps responses costs a request more than its store does."""
 
-    def __init__(self, app: ASGIApp, *, hosts: HostGuard | None, metrics: Metrics) -> None:
+    def __init__(self, app: ASGIApp, *, hosts: HostGuard | None, metrics: Metrics, is_tls: bool) -> None:
         self._app = app
+        self._usual_headers = (*SECURITY_HEADERS, _HSTS) if is_tls else SECURITY_HEADERS
         self._hosts = hosts
         self._metrics = metrics
         self._log = structlog.get_logger()
@@ -46,9 +56,12 @@ class Edge:
             nonlocal status, streams
             if message["type"] == "http.response.start":
                 status = message["status"]
-                headers = MutableHeaders(scope=message)
-                headers["x-request-id"] = request_id
-                streams = headers.get("content-type", "").startswith("text/event-stream")
+                headers = message["headers"] = list(message["headers"])
+                given = dict(headers)
+                headers.append((b"x-request-id", request_id.encode()))
+                headers += scope["state"].get(RATE_HEADERS, ())
+                headers += [usual for usual in self._usual_headers if usual[0] not in given]
+                streams = given.get(b"content-type", b"").startswith(b"text/event-stream")
             await send(message)
 
         structlog.contextvars.bind_contextvars(correlation_id=request_id)

@@ -16,11 +16,13 @@ from airboss.api.documents.errors import error_answers
 from airboss.api.services import Services
 from airboss.api.strict_request import StrictRequest
 from airboss.domain.errors import AirbossError
+from airboss.domain.policies import RateKind
 from airboss.domain.principals import Principal, Role
 
 RULE = "x-airboss-rule"
 TICKET = "x-airboss-ticket"
 BEARER_SCHEME, TICKET_SCHEME = "bearer", "ticket"
+RATE = "x-airboss-rate"
 
 
 class Rule(StrEnum):
@@ -32,16 +34,22 @@ class Rule(StrEnum):
     ADMIN = "admin"
 
 
-def rule(of: Rule, *, ticket: bool = False) -> dict[str, Any]:
+def rule(of: Rule, *, ticket: bool = False, rate: RateKind | None = RateKind.READ) -> dict[str, Any]:
     """Declare a route's rule, which the OpenAPI document shows: `openapi_extra=rule(Rule.READ)`.
 
-    `ticket` admits a caller who brings `?ticket=` in place of a header.
+    `ticket` admits a caller who brings `?ticket=` in place of a header. `rate` is the limit that a request
+    counts towards; routes that are open to anyone count towards none.
     """
     if of is Rule.OPEN:
         return {RULE: of.value, "security": []}
     # OpenAPI 3.1 lets a scheme that is not OAuth name the roles it needs.
     needs = [{BEARER_SCHEME: [of.value]}, *([{TICKET_SCHEME: []}] if ticket else [])]
-    return {RULE: of.value, "security": needs, **({TICKET: True} if ticket else {})}
+    declared: dict[str, Any] = {RULE: of.value, "security": needs}
+    if ticket:
+        declared[TICKET] = True
+    if rate is not None:
+        declared[RATE] = rate.value
+    return declared
 
 
 class MissingRuleError(Exception):
@@ -57,6 +65,7 @@ def ruled_router(services: Services) -> APIRouter:
             declared = self.openapi_extra or {}
             required = Rule(declared.get(RULE, Rule.ADMIN))
             takes_ticket = bool(declared.get(TICKET))
+            rate = RateKind(declared[RATE]) if RATE in declared else None
             takes_body = self.body_field is not None
             fields = get_flat_params(self.dependant)
             parameters = frozenset(field.alias for field in fields)
@@ -67,8 +76,11 @@ def ruled_router(services: Services) -> APIRouter:
             async def guarded(request: Request) -> Response:
                 if required is not Rule.OPEN:
                     principal = await _authenticate(services, request, takes_ticket=takes_ticket)
-                    require(principal, Role(required.value))
                     request.state.principal = principal
+                    if rate is not None:
+                        # Before the role: what is refused for good is asked for in vain as fast as one may.
+                        await services.rates.check(request, rate)
+                    require(principal, Role(required.value))
                 # Parsing what is not there took 3 % of a spawn.
                 if request.scope["query_string"]:
                     _refuse_unknown(request, parameters)
@@ -82,7 +94,7 @@ def ruled_router(services: Services) -> APIRouter:
             return guarded
 
     # Every route refuses query parameters it does not know; the framework would document its own answer.
-    return APIRouter(route_class=RuledRoute, responses=error_answers("invalid_parameter"))
+    return APIRouter(route_class=RuledRoute, responses=error_answers("invalid_parameter", "rate_limited"))
 
 
 async def _authenticate(services: Services, request: Request, *, takes_ticket: bool) -> Principal:

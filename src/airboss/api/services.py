@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from starlette.requests import Request
 
 from airboss.api.authentication import Authenticator
+from airboss.api.rates.rates import RateLimits
 from airboss.api.readiness import Readiness
 from airboss.api.tickets import Tickets
 from airboss.domain.audit import Caller
@@ -34,6 +35,7 @@ class Services:
     authenticator: Authenticator
     edge: EdgePolicy
     clock: Clock
+    rates: RateLimits
     version: str
 
 

@@ -6,12 +6,16 @@ import signal
 import socket
 import sys
 from collections.abc import Callable
+from typing import Any
 
 import uvicorn
 from starlette.types import ASGIApp
 
 from airboss.app.create import create_app
+from airboss.app.late import Late, load_late
 from airboss.app.protocol import http_protocol
+from airboss.app.rates import build_rates
+from airboss.config.runtime_config import ListenPolicy, TlsFilesError
 from airboss.runtime.runtime import Runtime
 
 _BACKLOG = 2048
@@ -24,7 +28,10 @@ class PortTakenError(Exception):
 
 
 class Server:
-    """One runtime behind one socket. Shutdown is ours: see the order in `_leave`."""
+    """One runtime behind one socket. Shutdown is ours: see the order in `_leave`.
+
+    Raises `TlsFilesError` where the settings name a certificate that cannot be served.
+    """
 
     def __init__(self, runtime: Runtime, tell: Callable[[str], None]) -> None:
         self._runtime = runtime
@@ -32,9 +39,13 @@ class Server:
         self._signals = 0
         self._signalled = asyncio.Event()
         self._forced = asyncio.Event()
+        self._tls = build_tls(runtime.config.listen)
 
     async def run(self) -> None:
-        """Serve until SIGTERM or SIGINT and end the process after the drain; a second signal ends the grace."""
+        """Serve until SIGTERM or SIGINT and end the process after the drain; a second signal ends the grace.
+
+        SIGHUP reads the certificate anew, where there is one.
+        """
         bound = bind(self._runtime.config.listen.host, self._runtime.config.listen.port)
         try:
             self._watch_signals()
@@ -46,12 +57,39 @@ class Server:
         _end_process()
 
     async def _serve(self, bound: socket.socket) -> None:
-        server = _uvicorn(create_app(self._runtime), self._runtime)
-        await server.startup(sockets=[bound])
-        ticking = asyncio.create_task(server.main_loop(), name="uvicorn")
-        self._tell(url_of(bound))
-        await self._signalled.wait()
-        await self._leave(server, ticking, bound)
+        rates = build_rates(self._runtime)
+        try:
+            server = _uvicorn(create_app(self._runtime, rates), self._runtime)
+            await self._listen(server, bound)
+            ticking = asyncio.create_task(server.main_loop(), name="uvicorn")
+            self._tell(url_of(bound, is_tls=self._tls is not None))
+            await self._signalled.wait()
+            await self._leave(server, ticking, bound)
+        finally:
+            await rates.close()
+
+    async def _listen(self, server: uvicorn.Server, bound: socket.socket) -> None:
+        """Listen as uvicorn would, which passes on no deadline for handshakes: theirs would be a minute."""
+        config = server.config
+        protocol_class: Any = config.http_protocol_class
+
+        def protocol(_loop: asyncio.AbstractEventLoop | None = None) -> asyncio.Protocol:
+            made: asyncio.Protocol = protocol_class(
+                config=config, server_state=server.server_state, app_state=server.lifespan.state, _loop=_loop
+            )
+            return made
+
+        seconds = self._runtime.config.edge.receive_timeout_seconds
+        server.servers = [
+            await asyncio.get_running_loop().create_server(
+                protocol,
+                sock=bound,
+                backlog=_BACKLOG,
+                ssl=None if self._tls is None else self._tls.context,
+                ssl_handshake_timeout=None if self._tls is None else seconds,
+            )
+        ]
+        server.started = True
 
     async def _leave(self, server: uvicorn.Server, ticking: asyncio.Task[None], bound: socket.socket) -> None:
         """Ready says no while still listening, work ends or goes back, then the listener closes."""
@@ -78,10 +116,25 @@ class Server:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._on_signal)
+        if self._tls is not None:
+            loop.add_signal_handler(signal.SIGHUP, self._reload_certificate)
+
+    def _reload_certificate(self) -> None:
+        try:
+            self._tls.reload()
+        except TlsFilesError as error:
+            self._runtime.log.warning("tls.kept_old_certificate", reason=str(error))
+        else:
+            self._runtime.log.info("tls.certificate_read", expires_at=self._tls.expires_at.isoformat())
 
     def _on_signal(self) -> None:
         self._signals += 1
         (self._signalled if self._signals == 1 else self._forced).set()
+
+
+def build_tls(listen: ListenPolicy) -> Any:
+    """Return a `ServerTls`, or None without a certificate; raises `TlsFilesError`."""
+    return None if listen.tls is None else load_late(Late.TLS).ServerTls(listen.tls)
 
 
 def bind(host: str, port: int) -> socket.socket:
@@ -100,9 +153,10 @@ def bind(host: str, port: int) -> socket.socket:
     return bound
 
 
-def url_of(bound: socket.socket) -> str:
+def url_of(bound: socket.socket, *, is_tls: bool) -> str:
     host, port = bound.getsockname()[:2]
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+    scheme = "https" if is_tls else "http"
+    return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
 
 
 def _end_process() -> None:

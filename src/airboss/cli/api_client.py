@@ -1,5 +1,6 @@
 """A client of the HTTP API."""
 
+import ssl
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -27,8 +28,9 @@ class ApiClient:
                 headers=headers,
                 timeout=httpx2.Timeout(answer_seconds, connect=min(_CONNECT_SECONDS, answer_seconds)),
                 trust_env=False,
-                # Reading the system's certificates takes longer than a request without them.
-                verify=url.startswith("https:"),
+                # Reading the system's certificates takes longer than a request without them. Read by the standard
+                # library they are those of SSL_CERT_FILE and SSL_CERT_DIR, where these are set.
+                verify=ssl.create_default_context() if url.startswith("https:") else False,
             )
         except httpx2.InvalidURL as error:
             raise UsageError(f"'{url}' is no address of a server: {error}") from None
@@ -89,6 +91,11 @@ class ApiClient:
 
     def _unreachable(self, error: httpx2.HTTPError) -> UnreachableError:
         advice = "start it with 'airboss serve', or name another with --url or AIRBOSS_URL"
+        if "CERTIFICATE_VERIFY_FAILED" in str(error):
+            return UnreachableError(
+                f"the certificate of {self.url} is not trusted ({error})",
+                "name the file of the authority that signed it in SSL_CERT_FILE",
+            )
         if isinstance(error, httpx2.ConnectError | httpx2.ConnectTimeout):
             return UnreachableError(f"cannot reach {self.url}: is the server running?", advice)
         return UnreachableError(f"no answer from {self.url} ({type(error).__name__})", advice)

@@ -10,11 +10,11 @@ import structlog
 import typer
 import uvloop
 
-from airboss.app.server import PortTakenError, Server
+from airboss.app.server import PortTakenError, Server, build_tls
 from airboss.cli.exit_codes import ExitCode
 from airboss.cli.failures import CommandError
 from airboss.cli.settings import load, refusals_as_usage
-from airboss.config.runtime_config import NotBuiltError, RuntimeConfig, to_runtime_config
+from airboss.config.runtime_config import NotBuiltError, RuntimeConfig, TlsFilesError, to_runtime_config
 from airboss.ports.store import StoreOpenError
 from airboss.resilience.system_clock import SystemClock
 from airboss.runtime.authentication import BadKeyError, require_keys
@@ -33,7 +33,14 @@ from airboss.security.secrets import SecretResolver
 from airboss.telemetry.logs import configure_logs
 from airboss.version import VERSION
 
-_SETTINGS_ERRORS = (NotBuiltError, UnknownToolError, BadAllowlistError, BadKeyError, UnsafeRootError)
+_SETTINGS_ERRORS = (
+    NotBuiltError,
+    UnknownToolError,
+    BadAllowlistError,
+    BadKeyError,
+    UnsafeRootError,
+    TlsFilesError,
+)
 
 
 def serve(config: Path | None, flags: Mapping[str, object]) -> None:
@@ -65,15 +72,16 @@ def check(config: Path | None) -> str:
         require_tools(runtime_config.agents, tools)
         if runtime_config.auth is not None:
             require_keys(runtime_config.auth, asyncio.run(_secrets(runtime_config, KnownSecrets())).read)
+        build_tls(runtime_config.listen)
     return str(loaded.config_path or "the defaults and the environment")
 
 
 async def _serve(config: RuntimeConfig, known: KnownSecrets) -> None:
     secrets = await _secrets(config, known)
-    runtime = Runtime(config, secrets.read, secrets.keep)
+    server = Server(Runtime(config, secrets.read, secrets.keep), _tell)
     # Behind the checks of the settings: a start that is refused leaves no trace.
     _make_data_dir(config)
-    await Server(runtime, _tell).run()
+    await server.run()
 
 
 async def _secrets(config: RuntimeConfig, known: KnownSecrets) -> ServerSecrets:

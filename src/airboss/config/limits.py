@@ -1,5 +1,7 @@
 """Settings of admission: `limits`."""
 
+from typing import Literal
+
 from pydantic import Field
 
 from airboss.config.section import Section
@@ -25,5 +27,9 @@ class LimitsSettings(Section):
     store_url: RedisUrl | None = Field(
         None,
         repr=False,  # it may embed a password
-        description="Redis that shares the rate limits between nodes, like redis://host; null: each node its own.",
+        description="Redis that shares the rate limits between nodes, like redis://host, or a secret://… reference to its address; null: each node its own.",
+    )
+    store_failure: Literal["open", "closed"] = Field(
+        "open",
+        description="While that Redis is away: open lets each node count on its own, closed refuses with 503.",
     )

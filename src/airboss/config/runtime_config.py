@@ -9,6 +9,7 @@ from airboss.config.fingerprint import settings_hash
 from airboss.config.load import leaves
 from airboss.config.mcp import McpSettings
 from airboss.config.providers import ProviderSettings
+from airboss.config.server import ServerSettings
 from airboss.config.settings import AppSettings
 from airboss.domain.agents import AgentSpec
 from airboss.domain.json_spec import parse_json_spec
@@ -19,6 +20,8 @@ from airboss.domain.policies import (
     FilesPolicy,
     JwtPolicy,
     QueuePolicy,
+    RateKind,
+    RatePolicy,
     RetentionPolicy,
     VaultPolicy,
     WebPolicy,
@@ -29,6 +32,7 @@ from airboss.security.secrets import REFERENCE_FORMS, SecretReference, is_refere
 
 _DATABASE_NAME = "airboss.db"
 _SQLITE, _MEMORY = "sqlite:///", "memory://"
+_USUAL_RATES = {RateKind.SPAWN: "600/minute", RateKind.READ: "6000/minute"}
 _OPENAI_KEY, _OPENAI_BASE_URL = "OPENAI_API_KEY", "OPENAI_BASE_URL"
 
 OFFLINE_AGENT = AgentSettings(
@@ -43,6 +47,18 @@ class NotBuiltError(Exception):
     """The settings ask for what this version cannot do: better no start than a silent gap."""
 
 
+class TlsFilesError(Exception):
+    """The certificate or its key cannot be served; the text names the setting, the file and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class TlsFiles:
+    """PEM files: the certificate with its chain, and its private key."""
+
+    certificate: Path
+    key: Path
+
+
 @dataclass(frozen=True, slots=True)
 class ListenPolicy:
     """Where to listen."""
@@ -51,6 +67,7 @@ class ListenPolicy:
     port: int
     shutdown_grace_seconds: float
     forwarded_allow_ips: tuple[str, ...]
+    tls: TlsFiles | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +83,7 @@ class RuntimeConfig:
     listen: ListenPolicy
     edge: EdgePolicy
     auth: JwtPolicy | None
+    rates: RatePolicy
     data_dir: Path
     database: Path | None
     queue: QueuePolicy
@@ -91,18 +109,15 @@ def to_runtime_config(settings: AppSettings, environ: Mapping[str, str], cwd: Pa
     data_dir = cwd / server.data_dir
     return RuntimeConfig(
         listen=ListenPolicy(
-            server.host, server.port, server.shutdown_grace_seconds, server.forwarded_allow_ips
+            server.host,
+            server.port,
+            server.shutdown_grace_seconds,
+            server.forwarded_allow_ips,
+            _tls(server, cwd),
         ),
-        edge=EdgePolicy(
-            max_body_bytes=server.max_body_bytes,
-            receive_timeout_seconds=server.receive_timeout_seconds,
-            max_connections=server.max_connections,
-            max_subscribers_per_caller=server.max_subscribers_per_caller,
-            allowed_hosts=server.allowed_hosts,
-            cors_origins=server.cors_origins,
-            metrics_public=server.metrics_public,
-        ),
+        edge=_edge(server),
         auth=jwt_policy(settings, cwd) if settings.auth.mode == "jwt" else None,
+        rates=_rates(settings),
         data_dir=data_dir,
         database=_database(settings.storage.url, data_dir, cwd),
         queue=QueuePolicy(limits.max_concurrent_jobs, limits.queue_capacity),
@@ -147,12 +162,8 @@ def _require_built(settings: AppSettings) -> None:
     url = settings.storage.url or ""
     gaps = {
         "storage.url: postgresql://": url.startswith("postgresql"),
-        "limits.store_url": settings.limits.store_url is not None,
-        "limits.spawn_rate": settings.limits.spawn_rate is not None,
-        "limits.read_rate": settings.limits.read_rate is not None,
         "events.relay_url": settings.events.relay_url is not None,
         "telemetry.otlp_endpoint": settings.telemetry.otlp_endpoint is not None,
-        "server.tls_cert_path": settings.server.tls_cert_path is not None,
     }
     asked = [name for name, is_asked in gaps.items() if is_asked]
     if asked:
@@ -175,6 +186,33 @@ def _vault(settings: AppSettings) -> VaultPolicy | None:
         secret_id=str(vault.secret_id),
         locations=frozenset(each.location for each in references if each.store == "vault"),
     )
+
+
+def _edge(server: ServerSettings) -> EdgePolicy:
+    return EdgePolicy(
+        max_body_bytes=server.max_body_bytes,
+        receive_timeout_seconds=server.receive_timeout_seconds,
+        max_connections=server.max_connections,
+        max_subscribers_per_caller=server.max_subscribers_per_caller,
+        allowed_hosts=server.allowed_hosts,
+        cors_origins=server.cors_origins,
+        metrics_public=server.metrics_public,
+    )
+
+
+def _tls(server: ServerSettings, cwd: Path) -> TlsFiles | None:
+    if server.tls_cert_path is None or server.tls_key_path is None:
+        return None
+    return TlsFiles(cwd / server.tls_cert_path, cwd / server.tls_key_path)
+
+
+def _rates(settings: AppSettings) -> RatePolicy:
+    limits = settings.limits
+    # Without authentication all callers may be one person with many tabs: nobody is slowed who did not ask for it.
+    usual = {} if settings.auth.mode == "off" else _USUAL_RATES
+    asked = {RateKind.SPAWN: limits.spawn_rate, RateKind.READ: limits.read_rate}
+    rates = {kind: rate or usual[kind] for kind, rate in asked.items() if rate or kind in usual}
+    return RatePolicy(rates, limits.store_url if rates else None, limits.store_failure == "open")
 
 
 def _database(url: str | None, data_dir: Path, cwd: Path) -> Path | None:

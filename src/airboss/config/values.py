@@ -7,13 +7,14 @@ import ipaddress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, PlainValidator, WithJsonSchema
 
 from airboss.security.secrets import REFERENCE_FORMS, SecretReference
 
 NAME_PATTERN = r"^[a-z0-9][a-z0-9_-]{0,62}$"
-RATE_PATTERN = r"^[1-9][0-9]*/(second|minute|hour)$"
+RATE_PATTERN = r"^[1-9][0-9]{0,8}/(second|minute|hour)$"
 # Credentials in such a URL would be a secret written down: `@` has no place before the path.
 HTTP_URL_PATTERN = r"^https?://[^\s/?#@]+([/?#]\S*)?$"
 STORAGE_URL_PATTERN = r"^(sqlite:///[^\x00]+|memory://|postgresql://\S+)$"
@@ -41,6 +42,16 @@ def _not_empty_path(value: Any) -> Any:
 
 def _network(value: str) -> str:
     ipaddress.ip_network(value, strict=False)
+    return value
+
+
+def _redis_url(value: str) -> str:
+    if value.startswith("secret://"):
+        SecretReference.parse(value)
+        return value
+    parts = urlsplit(value)
+    if parts.hostname is None or parts.port == 0:
+        raise ValueError("no host, or no port that there is")
     return value
 
 
@@ -98,7 +109,10 @@ PostgresUrl = Annotated[
     Expected("postgresql://USER:PASSWORD@HOST/DATABASE", printable=False),
 ]
 RedisUrl = Annotated[
-    str, Field(pattern=r"^rediss?://\S+$"), Expected("redis://HOST or rediss://HOST", printable=False)
+    str,
+    Field(pattern=r"^(rediss?://[^\s/]\S*|secret://(env|file|vault)/.+)$"),
+    AfterValidator(_redis_url),
+    Expected("redis://HOST, rediss://HOST or a secret://… reference to such an address", printable=False),
 ]
 RelayUrl = Annotated[
     str,

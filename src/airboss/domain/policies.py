@@ -1,5 +1,6 @@
 """Small frozen policies: what settings mean to the parts that obey them."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -70,6 +71,25 @@ class ReachPolicy:
     allowed_domains: tuple[str, ...] = ("*",)
     allow_http: bool = False
     addresses: AddressScope = AddressScope.PUBLIC
+
+
+class RateKind(StrEnum):
+    """What is counted apart: what makes work, and everything else that is asked."""
+
+    SPAWN = "spawn"
+    READ = "read"
+
+
+@dataclass(frozen=True, slots=True)
+class RatePolicy:
+    """How fast a caller may come, like 600/minute; a kind without a rate is not counted.
+
+    `store_url` is an address or a reference to one, where all nodes count together; None: each its own.
+    """
+
+    rates: Mapping[RateKind, str]
+    store_url: str | None
+    fails_open: bool
 
 
 @dataclass(frozen=True, slots=True)

@@ -55,7 +55,7 @@ class Runtime:
         keep_secrets: Callable[[], Awaitable[None]] = _nothing,
     ) -> None:
         """`keep_secrets` runs beside the rest, and keeps what `read_secret` returns fresh."""
-        self.config = config
+        self.config, self.read_secret = config, read_secret
         self.clock: Clock = SystemClock()
         self.log = structlog.get_logger()
         self.node_id = ""

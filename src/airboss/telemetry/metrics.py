@@ -87,6 +87,9 @@ class Metrics:
             "method",
             "status",
         )
+        self._rate_store_outages = self._counter(
+            "airboss_rate_store_outages", "How often the Redis that shares the rate limits went away."
+        )
         self.registry.register(self._gauges)
         ProcessCollector(registry=self.registry)
         self._agents = frozenset(agents)
@@ -141,6 +144,9 @@ class Metrics:
     def observe_request(self, method: str, status: int, seconds: float) -> None:
         known = method if method in ("GET", "POST", "PUT", "DELETE", "HEAD", "OPTIONS") else "other"
         self._requests.labels(known, f"{status // 100}xx").observe(seconds)
+
+    def count_rate_store_outage(self) -> None:
+        self._rate_store_outages.inc()
 
     def take_gauges(self) -> None:
         """Read what changes with the event loop; call it there, before `render`."""

@@ -361,7 +361,11 @@ def test_yaml_false_is_off(load: Load) -> None:
         ),
         (
             "limits: {store_url: 'http://u:hunter2@h'}",
-            "limits.store_url: must be redis://HOST or rediss://HOST or null",
+            "limits.store_url: must be redis://HOST, rediss://HOST or a secret://… reference to such an address or null",
+        ),
+        (
+            "limits: {store_url: 'redis://:hunter2@h:port'}",
+            "limits.store_url: must be redis://HOST, rediss://HOST or a secret://… reference to such an address or null",
         ),
         (
             "providers: {openai: {base_url: 'https://u:hunter2@h'}}",

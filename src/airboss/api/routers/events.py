@@ -116,7 +116,7 @@ def events_router(services: Services) -> APIRouter:
         summary="Follow all events",
         response_class=Response,
         responses=_STREAM_ANSWER
-        | error_answers("unauthenticated", "invalid_parameter", "too_many_subscribers"),
+        | error_answers("unauthenticated", "invalid_parameter", "rate_limited", "too_many_subscribers"),
         openapi_extra=rule(Rule.READ, ticket=True),
         tags=["events"],
     )
@@ -134,7 +134,13 @@ def events_router(services: Services) -> APIRouter:
                 "content": _STREAM_ANSWER[200]["content"],
                 "description": "A page, or with Accept: text/event-stream the stream.",
             },
-            **error_answers("unauthenticated", "job_not_found", "invalid_parameter", "too_many_subscribers"),
+            **error_answers(
+                "unauthenticated",
+                "job_not_found",
+                "invalid_parameter",
+                "rate_limited",
+                "too_many_subscribers",
+            ),
         },
         openapi_extra=rule(Rule.READ, ticket=True),
         tags=["events"],

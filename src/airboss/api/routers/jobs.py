@@ -26,6 +26,7 @@ from airboss.api.routing import Rule, rule, ruled_router
 from airboss.api.services import Services, principal_of, request_id_of
 from airboss.domain.errors import AirbossError
 from airboss.domain.identifiers import is_job_id
+from airboss.domain.policies import RateKind
 from airboss.domain.states import JobState
 from airboss.manager.requests import JobView
 from airboss.ports.store import Idempotency, JobQuery
@@ -80,7 +81,7 @@ def jobs_router(services: Services) -> APIRouter:
             200: {"model": JobDocument, "description": "ended within Prefer: wait"},
             **error_answers(*_SPAWN_ERRORS),
         },
-        openapi_extra=rule(Rule.RUN) | _spawn_headers(),
+        openapi_extra=rule(Rule.RUN, rate=RateKind.SPAWN) | _spawn_headers(),
         tags=["jobs"],
     )
     async def spawn(request: Request, body: Annotated[SpawnBody, Body()]) -> Response:
@@ -150,7 +151,7 @@ def jobs_router(services: Services) -> APIRouter:
             202: {"model": JobDocument, "description": "the work stops; it will end cancelled"},
             **error_answers("job_not_found", "already_final"),
         },
-        openapi_extra=rule(Rule.RUN),
+        openapi_extra=rule(Rule.RUN, rate=None),
         tags=["jobs"],
     )
     async def cancel(request: Request, job_id: str) -> Response:
@@ -162,8 +163,10 @@ def jobs_router(services: Services) -> APIRouter:
         summary="Spawn a job again",
         response_model=JobDocument,
         status_code=202,
-        responses=error_answers("job_not_found", "not_final", "unknown_agent", "queue_full", "draining"),
-        openapi_extra=rule(Rule.RUN),
+        responses=error_answers(
+            "job_not_found", "not_final", "unknown_agent", "rate_limited", "queue_full", "draining"
+        ),
+        openapi_extra=rule(Rule.RUN, rate=RateKind.SPAWN),
         tags=["jobs"],
     )
     async def retry(request: Request, job_id: str) -> Response:

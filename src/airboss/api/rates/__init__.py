@@ -1,0 +1,1 @@
+"""How fast each caller may come: slowapi on one node, Redis for several."""
