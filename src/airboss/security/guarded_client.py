@@ -29,6 +29,8 @@ _TEXT = re.compile(
     r"text/[\w.+-]{1,127}|application/(json|xml)|[\w.-]{1,127}/[\w.+-]{1,127}\+(json|xml)", re.ASCII
 )
 _CHARSET = re.compile(r';\s*charset\s*=\s*"?([\w.:-]{1,40})', re.ASCII | re.IGNORECASE)
+_AUTHORITY = re.compile(r"(?:[^:/?#]+:)?//([^/?#]*)")
+_PORT = re.compile(r"[0-9]{0,10}")
 _WINDOW_BITS = {"gzip": 31, "x-gzip": 31, "deflate": 15}
 
 
@@ -167,10 +169,21 @@ def _read_url(text: str) -> httpx2.URL:
         raise FetchError("invalid_url", "the URL has white space, a backslash or an invisible character")
     if len(text) > MAX_URL_CHARACTERS:
         raise FetchError("invalid_url", f"the URL is longer than {MAX_URL_CHARACTERS} characters")
+    if not _has_plain_port(text):
+        raise FetchError("invalid_url", "the port is not a number from 1 to 65535")
     try:
         return httpx2.URL(text)
     except (httpx2.InvalidURL, ValueError) as error:
         raise FetchError("invalid_url", "the URL is not valid") from error
+
+
+def _has_plain_port(text: str) -> bool:
+    # The parser reads a port as Python reads a number: with a sign, or in digits of any script.
+    authority = _AUTHORITY.match(text)
+    if authority is None:
+        return True
+    port = authority[1].rpartition("@")[2].rpartition("]")[2].partition(":")[2]
+    return _PORT.fullmatch(port) is not None
 
 
 def _joined(url: httpx2.URL, location: str) -> httpx2.URL:

@@ -200,6 +200,64 @@ HOSTILE = [
     ("address_not_public", "http://odd.test:PORT/"),
     ("host_not_found", "http://nowhere.test:PORT/"),
     ("host_not_found", "http://empty.test:PORT/"),
+    ("address_not_public", "http://169.254.170.2/v2/credentials"),
+    ("address_not_public", "http://192.0.0.192/latest/"),
+    ("address_not_public", "http://100.64.0.1:PORT/"),
+    ("address_not_public", "http://198.18.0.1/"),
+    ("address_not_public", "http://239.255.255.250/"),
+    ("address_not_public", "http://127.0.0.1.:PORT/x"),
+    ("address_not_public", "http://[::ffff:0a00:0001]/"),
+    ("address_not_public", "http://[0000:0000:0000:0000:0000:ffff:7f00:0001]:PORT/"),
+    ("address_not_public", "http://[64:ff9b::a9fe:a9fe]/latest/"),
+    ("address_not_public", "http://[2002:a9fe:a9fe::]/"),
+    ("address_not_public", "http://[fd20:ce::254]/"),
+    ("address_not_public", "http://[ff02::fb]:PORT/"),
+    ("address_not_public", "http://[fec0::1]/"),
+    ("address_not_public", "http://[100::1]/"),
+    ("address_not_public", "http://[2001:db8::1]/"),
+    ("address_not_public", "http://[3fff::1]/"),
+    ("address_not_public", "http://[5f00::1]/"),
+    ("address_not_public", "http://[4000::1]/"),
+    ("port_not_allowed", "http://public.test:22/"),
+    ("port_not_allowed", "http://public.test:25/"),
+    ("port_not_allowed", "http://public.test:6667/"),
+    ("port_not_allowed", "http://public.test:2049/"),
+    ("port_not_allowed", "http://127.0.0.1:25/"),
+    ("invalid_url", "http://0x7f.1:PORT/"),
+    ("invalid_url", "http://0X7F000001:PORT/"),
+    ("invalid_url", "http://00000000177.0.0.1:PORT/"),
+    ("invalid_url", "http://4294967296:PORT/"),
+    ("invalid_url", "http://18446744071562067969:PORT/"),
+    ("invalid_url", "http://1.0x1:PORT/"),
+    ("invalid_url", "http://\u0661\u0662\u0667.0.0.1:PORT/"),
+    ("address_not_public", "http://127.0.0\uff0e1:PORT/"),
+    ("address_not_public", "http://127\uff610.0.1:PORT/"),
+    ("invalid_url", "http://[::ffff:127.1]:PORT/"),
+    ("invalid_url", "http://[::1%25]:PORT/"),
+    ("invalid_url", "http://[fe80::1%eth0]:PORT/"),
+    ("invalid_url", "http://[::1]x:PORT/"),
+    ("invalid_url", "http://x[::1]:PORT/"),
+    ("invalid_url", "http://localhost%00.public.test:PORT/"),
+    ("invalid_url", "http://localhost%09:PORT/"),
+    ("invalid_url", "http://local host:PORT/"),
+    ("invalid_url", "http://public.test:PORT:80/"),
+    ("invalid_url", "http://public.test:+80/"),
+    ("invalid_url", "http://public.test:8e1/"),
+    ("invalid_url", "http://public.test:\uff18\uff10/"),
+    ("invalid_url", "http://public.test\t/"),
+    ("invalid_url", "http://public.test/\x0b"),
+    ("invalid_url", "http://public.test/\ue000\x00"),
+    ("invalid_url", "http://public.test\u2028.private.test/"),
+    ("invalid_url", "http://\u202etset.cilbup/"),
+    ("userinfo_not_allowed", "http://public.test%2f@127.0.0.1:PORT/"),
+    ("userinfo_not_allowed", "http://public.test%00@127.0.0.1:PORT/"),
+    ("userinfo_not_allowed", "http://[::1]@127.0.0.1:PORT/"),
+    ("scheme_not_allowed", "http2://127.0.0.1:PORT/"),
+    ("scheme_not_allowed", "dict://127.0.0.1:PORT/info"),
+    ("scheme_not_allowed", "ldap://127.0.0.1:PORT/"),
+    ("scheme_not_allowed", "jar:http://127.0.0.1:PORT!/x"),
+    ("scheme_not_allowed", "netdoc:///etc/passwd"),
+    ("scheme_not_allowed", "\uff48ttp://127.0.0.1:PORT/"),
     ("invalid_url", "http://2130706433:PORT/"),
     ("invalid_url", "http://017700000001:PORT/"),
     ("invalid_url", "http://0x7f000001:PORT/"),
@@ -295,7 +353,7 @@ HOSTILE = [
 HOSTILE_LOCATIONS = [
     (code, url)
     for code, url in HOSTILE
-    if url.isprintable() and url == url.strip() and ":" in url.partition("/")[0] and url[0] != "1"
+    if url.isprintable() and url == url.strip() and ":" in url.partition("/")[0] and url[0] not in "1\uff48"
 ]
 UNUSUAL_BUT_WELL_MEANT = {
     "http://PUBLIC.test:PORT/": "public.test",
@@ -342,7 +400,7 @@ def some_names() -> LenientNames:
 
 
 def test_the_table_is_long_enough() -> None:
-    assert len(HOSTILE) == len(set(HOSTILE)) >= 100
+    assert len(HOSTILE) == len(set(HOSTILE)) >= 170
 
 
 @pytest.mark.parametrize(("code", "url"), HOSTILE, ids=lambda value: ascii(value)[:60])
@@ -1165,7 +1223,7 @@ async def test_the_clients_own_timeouts_hold(peer: Peer) -> None:
     peer.pages["/"] = hang
     async with other_client(policy(LOOPBACK, "slow.test"), resolve=never) as client:
         with pytest.raises(httpx2.ReadTimeout):
-            await client.get(f"{peer.url}/", timeout=0.05)
+            await client.get(f"{peer.url}/", timeout=httpx2.Timeout(WAIT_SECONDS, read=0.05))
         with pytest.raises(httpx2.ConnectTimeout):
             await client.get("http://slow.test/", timeout=0.05)
 
