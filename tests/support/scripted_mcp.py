@@ -50,7 +50,7 @@ class ScriptedConnections:
         self.checked: list[tuple[ServerSpec, ServerOrigin]] = []
         self.running = 0
         self.is_closed = False
-        self._watch = watch
+        self.watch = watch
         self._statuses: dict[str, ServerStatus] = {}
         self._changed = asyncio.Event()
 
@@ -65,16 +65,16 @@ class ScriptedConnections:
         server = self._server(name)
         if server.broken is not None:
             self._become(name, ServerState.FAILED, reason=server.broken)
-            if self._watch is not None:
-                self._watch.on_failed(name, server.broken)
+            if self.watch is not None:
+                self.watch.on_failed(name, server.broken)
         else:
             self._run(name)
         return self.status(name)
 
     async def stop(self, name: str) -> ServerStatus:
         self._become(name, ServerState.STOPPED, reason="stopped by an admin")
-        if self._watch is not None:
-            self._watch.on_stopped(name, "stopped by an admin")
+        if self.watch is not None:
+            self.watch.on_stopped(name, "stopped by an admin")
         return self.status(name)
 
     def status(self, name: str) -> ServerStatus:
@@ -139,8 +139,8 @@ class ScriptedConnections:
             tools_count=len(self._server(name).tools),
         )
         self._statuses[name] = status
-        if self._watch is not None:
-            self._watch.on_started(name)
+        if self.watch is not None:
+            self.watch.on_started(name)
 
     def _become(self, name: str, state: ServerState, reason: str) -> None:
         self._statuses[name] = replace(ServerStatus(state, START_MS), reason=reason)
