@@ -23,6 +23,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / ".peers"
+OIDC_PROVIDER = ("oidc-provider-mock", "0.3.4")
 AIMOCK = ("@copilotkit/aimock", "1.43.0")
 LLMOCK = ("llmock", "0.2.2")
 INSTALL_SECONDS = 100.0
@@ -60,8 +61,17 @@ def running_aimock(folder: Path, fixtures: Mapping[str, Any], *options: str) -> 
 
 @contextlib.contextmanager
 def running_llmock(folder: Path, *options: str) -> Iterator[Peer]:
-    command = [str(_installed_llmock()), "serve", "--host", "127.0.0.1"]
+    command = [str(_installed_by_pip(*LLMOCK)), "serve", "--host", "127.0.0.1"]
     with _running(command, options, folder / "llmock.log", ready="/health") as peer:
+        yield peer
+
+
+@contextlib.contextmanager
+def running_oidc_provider(folder: Path, port: int, *options: str) -> Iterator[Peer]:
+    """Serve an OpenID Connect issuer; each start has a key of its own."""
+    command = [str(_installed_by_pip(*OIDC_PROVIDER)), "--host", "127.0.0.1"]
+    ready = "/.well-known/openid-configuration"
+    with _running(command, options, folder / "oidc.log", ready=ready, port=port) as peer:
         yield peer
 
 
@@ -72,16 +82,25 @@ def _installed_aimock() -> Path:
         pytest.skip(f"NOT TESTED against {AIMOCK[0]}: this machine has no npm and node")
     place = FOLDER / f"aimock-{AIMOCK[1]}"
     package = "@".join(AIMOCK)
-    flags = ("--ignore-scripts", "--no-audit", "--no-fund", "--fetch-retries", "1", "--fetch-timeout", "20000")
+    flags = (
+        "--ignore-scripts",
+        "--no-audit",
+        "--no-fund",
+        "--fetch-retries",
+        "1",
+        "--fetch-timeout",
+        "20000",
+    )
     _install(place, [[npm, "install", "--prefix", str(place), package, *flags]])
     return place / "node_modules" / ".bin" / "llmock"
 
 
-def _installed_llmock() -> Path:
-    place = FOLDER / f"llmock-{LLMOCK[1]}"
+def _installed_by_pip(package: str, version: str) -> Path:
+    """Return the command that has the package's name, in an environment of its own."""
+    place = FOLDER / f"{package}-{version}"
     pip = [str(place / "bin" / "python"), "-m", "pip", "install", "-q", "--disable-pip-version-check"]
-    _install(place, [[sys.executable, "-m", "venv", str(place)], [*pip, "==".join(LLMOCK)]])
-    return place / "bin" / "llmock"
+    _install(place, [[sys.executable, "-m", "venv", str(place)], [*pip, f"{package}=={version}"]])
+    return place / "bin" / package
 
 
 def _install(place: Path, commands: Sequence[Sequence[str]]) -> None:
@@ -114,8 +133,10 @@ def _error_of(command: Sequence[str]) -> str | None:
 
 
 @contextlib.contextmanager
-def _running(command: Sequence[str], options: Sequence[str], log: Path, *, ready: str) -> Iterator[Peer]:
-    port = _free_port()
+def _running(
+    command: Sequence[str], options: Sequence[str], log: Path, *, ready: str, port: int | None = None
+) -> Iterator[Peer]:
+    port = port or _free_port()
     environ = {"PATH": os.environ["PATH"], "HOME": str(log.parent), "NO_COLOR": "1"}
     with log.open("wb") as output:
         process = subprocess.Popen(

@@ -69,6 +69,15 @@ class IssuerKeys:
             raise refused("the keys of its issuer cannot be had now; try again in some seconds")
         return key
 
+    async def find_newer(self, key_id: str | None, failed: VerifyKey) -> VerifyKey | None:
+        """Return the key that has taken a failed one's place; None where there is none.
+
+        Many issuers name no key while they have one, and a few keep the name for the next.
+        """
+        await self._look_again()
+        key = self._held(key_id)
+        return None if key == failed else key
+
     def _held(self, key_id: str | None) -> VerifyKey | None:
         if key_id is None and len(self._keys) == 1:
             return next(iter(self._keys.values()))

@@ -36,6 +36,10 @@ class KeySource(Protocol):
         """Return the key that a token names; None where there is no such key."""
         ...
 
+    async def find_newer(self, key_id: str | None, failed: VerifyKey) -> VerifyKey | None:
+        """Return the key that has taken the place of one that did not fit; None where it is still the same."""
+        ...
+
     async def keep(self) -> None:
         """Keep the keys fresh, for as long as the server serves."""
         ...
@@ -79,6 +83,9 @@ class OneKey:
 
     async def find(self, key_id: str | None) -> VerifyKey | None:  # noqa: ARG002
         return self._key
+
+    async def find_newer(self, key_id: str | None, failed: VerifyKey) -> VerifyKey | None:  # noqa: ARG002
+        return None
 
     async def keep(self) -> None:
         """There is nothing to fetch."""

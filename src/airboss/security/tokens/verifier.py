@@ -37,11 +37,11 @@ class TokenVerifier:
         known = self._recall(digest)
         if known is not None:
             return known
-        generation = self.keys.generation
-        principal = await self._verify(CompactToken.parse(token))
-        # Keys that changed meanwhile may not be those that it was verified with.
-        if generation == self.keys.generation:
-            self._remember(digest, principal)
+        parsed = CompactToken.parse(token)
+        await self._require_signature(parsed)
+        # From here on nothing is awaited: the keys are still those that it was verified with.
+        principal = self._principal(parsed)
+        self._remember(digest, principal)
         return principal
 
     def _recall(self, digest: bytes) -> Principal | None:
@@ -63,18 +63,24 @@ class TokenVerifier:
         if len(self._known) > REMEMBERED_TOKENS:
             self._known.popitem(last=False)
 
-    async def _verify(self, token: CompactToken) -> Principal:
-        key = await self.keys.find(_key_id(token.header, self._policy.algorithm))
-        if key is None:
-            raise refused("it is signed with a key that is not known here (kid)")
-        if not key.verifies(token.signed, token.signature):
-            raise refused("its signature is not right")
+    def _principal(self, token: CompactToken) -> Principal:
         return principal_of_claims(
             json_object(token.payload, "payload"),
             issuer=self._policy.issuer,
             audience=self._policy.audience,
             now_ms=self._clock.now_ms(),
         )
+
+    async def _require_signature(self, token: CompactToken) -> None:
+        key_id = _key_id(token.header, self._policy.algorithm)
+        key = await self.keys.find(key_id)
+        if key is None:
+            raise refused("it is signed with a key that is not known here (kid)")
+        if key.verifies(token.signed, token.signature):
+            return
+        newer = await self.keys.find_newer(key_id, key)
+        if newer is None or not newer.verifies(token.signed, token.signature):
+            raise refused("its signature is not right")
 
 
 def _key_id(header: Mapping[str, Any], algorithm: str) -> str | None:

@@ -9,7 +9,7 @@ import httpx2
 import pytest
 import structlog
 from tests.support.clock import FakeClock
-from tests.support.tokens import AUDIENCE, Forge, public_jwk
+from tests.support.tokens import AUDIENCE, Forge, private_key, public_jwk, signature
 
 from airboss.domain.errors import AirbossError
 from airboss.domain.policies import JwtPolicy
@@ -183,6 +183,37 @@ async def test_a_key_that_is_withdrawn_is_refused_when_the_keys_are_fetched_agai
     with pytest.raises(AirbossError, match="kid"):
         await verifier.verify(token)
     keeping.cancel()
+
+
+@pytest.mark.parametrize("key_id", [None, "the same"])
+async def test_a_key_without_a_name_of_its_own_is_looked_up_when_it_no_longer_fits(
+    keys: IssuerKeys, issuer: FakeIssuer, clock: FakeClock, key_id: str | None
+) -> None:
+    named = {} if key_id is None else {"kid": key_id}
+
+    def publish(number: int) -> None:
+        jwk = {name: value for name, value in public_jwk("ES256", number).items() if name != "kid"}
+        issuer.answer = lambda request: answer_of(200, json.dumps({"keys": [jwk | named]}))
+
+    def token(number: int) -> str:
+        forge = Forge("ES256", now=clock.now_ms() // 1000, issuer=ISSUER, key_id=key_id)
+        key = private_key("ES256", number)
+        return forge.write(forge.header(), forge.claims(), lambda signed: signature("ES256", key, signed))
+
+    verifier = TokenVerifier(policy_of(KEYS_URL), keys, clock)
+    publish(0)
+    await verifier.verify(token(0))
+    publish(1)
+    # A look a moment ago: wrong signatures must not be a way to ask the issuer again and again.
+    for _ in range(100):
+        with pytest.raises(AirbossError, match="signature"):
+            await verifier.verify(token(1))
+    assert len(issuer.asked) == 1
+    clock.advance(COOL_DOWN_SECONDS)
+    await verifier.verify(token(1))
+    with pytest.raises(AirbossError, match="signature"):
+        await verifier.verify(token(0))
+    assert len(issuer.asked) == 2
 
 
 async def test_the_same_keys_again_forget_nothing(
