@@ -11,7 +11,7 @@ COMPILE := $(BIN)/uv pip compile -q --universal --python-version 3.11 --generate
   --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock"
 
 .PHONY: help setup setup-dev demo serve test check format lint types imports browser screenshots chaos chaos-drain bench \
-  providers-table lock docs docs-reference clean
+  providers-table mcp-leaks mcp-conformance lock docs docs-reference clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort | awk -F'\t' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -91,6 +91,12 @@ chaos-drain: setup-dev ## Drain a server 20 times under 300 jobs (minutes)
 
 bench: setup-dev ## Run the benchmarks, side by side with their references (a quarter of an hour)
 	@for name in starting spawns streams kept_jobs provider_overhead; do $(BIN)/python -m benchmarks.$$name || exit 1; done
+
+mcp-leaks: setup-dev ## Break 500 sessions with MCP servers and count what is left of them (minutes)
+	@$(BIN)/python -m benchmarks.mcp_leaks
+
+mcp-conformance: setup-dev ## Run the client's side of the MCP conformance suite (minutes; needs npm and network namespaces)
+	@$(BIN)/python -m tests.support.mcp_conformance
 
 providers-table: setup-dev ## Try every fault of a provider and write the table in docs/providers.md
 	@$(BIN)/python -m tests.support.provider_table

@@ -33,7 +33,8 @@ async def stdio_streams(
 ) -> AsyncGenerator[TransportStreams]:
     """Start a server and end it, with its descendants, when the block ends, however it ends."""
     try:
-        process = ManagedProcess(launch, policy)
+        # In a thread, since it returns when the program is loaded. A cancel waits for it: no process gets lost.
+        process = await anyio.to_thread.run_sync(ManagedProcess, launch, policy)
     except OSError as error:
         raise McpUnavailableError(f"{launch.argv[0]} cannot be started: {error.strerror}") from None
     to_session, from_server = anyio.create_memory_object_stream[SessionMessage | Exception](0)
