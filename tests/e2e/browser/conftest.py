@@ -7,6 +7,7 @@ from typing import Any
 import httpx2
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
+from tests.support.api_jobs import spawn
 from tests.support.browser import DEADLINE_MS, HOW_TO_INSTALL, Complaints, browsing, chromium, chromium_path
 from tests.support.server import ServerProcess, running_server
 from tests.support.speaking_provider import SpeakingProvider, speaking_provider
@@ -52,6 +53,9 @@ def server(tmp_path_factory: pytest.TempPathFactory, speaker: SpeakingProvider) 
     with running_server(folder, settings_of(speaker)) as running:
         with running.client() as client:
             client.post("/v1/coord/queues/idle/pause").raise_for_status()
+            # The first job waits for the agent loop to be loaded: no test should.
+            first = spawn(client, "quick")
+            client.get(f"{first['links']['self']}/wait", params={"timeout_seconds": 60}, timeout=70)
         yield running
 
 
