@@ -11,7 +11,7 @@ COMPILE := $(BIN)/uv pip compile -q --universal --python-version 3.11 --generate
   --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock"
 
 .PHONY: help setup setup-dev demo serve test check format lint types imports browser screenshots chaos chaos-drain bench \
-  providers-table mcp-leaks mcp-conformance lock docs docs-reference clean
+  providers-table mcp-leaks mcp-conformance audit-dependencies sbom dist lock docs docs-reference clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort | awk -F'\t' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -36,6 +36,13 @@ $(VENV)/.dev: requirements/dev.txt $(VENV)/.runtime
 $(VENV)/.docs: requirements/docs.txt $(VENV)/.dev
 	@echo "Installing what builds the documentation (once)"
 	@$(PIP) install --require-hashes -r requirements/docs.txt
+	@touch $@
+
+# In an environment of its own: what looks for trouble should not bring versions into what is tested.
+$(VENV)/audit/.installed: requirements/audit.txt | $(BIN)/python
+	@echo "Installing pip-audit and cyclonedx-bom (once)"
+	@$(BIN)/python -m venv $(VENV)/audit
+	@$(VENV)/audit/bin/python -m pip --disable-pip-version-check -q install --require-hashes -r requirements/audit.txt
 	@touch $@
 
 setup: $(VENV)/.runtime ## Set up only: leaves .venv/bin/airboss
@@ -98,6 +105,17 @@ mcp-leaks: setup-dev ## Break 500 sessions with MCP servers and count what is le
 mcp-conformance: setup-dev ## Run the client's side of the MCP conformance suite (minutes; needs npm and network namespaces)
 	@$(BIN)/python -m tests.support.mcp_conformance
 
+audit-dependencies: $(VENV)/audit/.installed ## Ask for known vulnerabilities of the pinned dependencies
+	@$(BIN)/python .ci/audit_dependencies.py $(VENV)/audit/bin/pip-audit requirements/runtime.txt requirements/dev.txt
+
+sbom: $(VENV)/audit/.installed ## Write dist/airboss.cdx.json: what is installed with Airboss, with hashes
+	@mkdir -p dist
+	@$(VENV)/audit/bin/cyclonedx-py requirements requirements/runtime.txt --pyproject pyproject.toml \
+	  --output-reproducible --of JSON -o dist/airboss.cdx.json
+
+dist: setup-dev ## Build the wheel and the source archive into dist/
+	@$(BIN)/uv build -q --no-build-isolation --python $(BIN)/python --out-dir dist
+
 providers-table: setup-dev ## Try every fault of a provider and write the table in docs/providers.md
 	@$(BIN)/python -m tests.support.provider_table
 
@@ -105,6 +123,7 @@ lock: setup-dev ## Pin the dependencies again, with hashes
 	@$(COMPILE) pyproject.toml --group build -o requirements/runtime.txt
 	@$(COMPILE) pyproject.toml --group build --group dev -c requirements/runtime.txt -o requirements/dev.txt
 	@$(COMPILE) --group docs -c requirements/dev.txt -o requirements/docs.txt
+	@$(COMPILE) --group audit -o requirements/audit.txt
 
 docs: $(VENV)/.docs docs-reference ## Build the documentation as a site in build/site
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build -q
@@ -114,4 +133,4 @@ docs-reference: setup-dev ## Write the reference pages anew from the code
 	@$(BIN)/python docs/generate.py
 
 clean: ## Remove what setup and the tests made
-	@rm -rf $(VENV) build .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .peers
+	@rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .peers
