@@ -126,6 +126,7 @@ async def _ask_the_application() -> tuple[dict[str, Any], str]:
     metrics.observe_request("GET", 200, 0.0)
     metrics.observe_provider_call("openai", "ok", 0.0)
     metrics.set_breaker_state("openai", "model", "closed")
+    metrics.observe_mcp_call("git", "ok", 0.0)
     transport = httpx2.ASGITransport(app=create_app(runtime, NoRateLimits()))
     async with httpx2.AsyncClient(transport=transport, base_url="http://localhost") as client:
         openapi = (await client.get("/openapi.json")).json()

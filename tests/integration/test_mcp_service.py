@@ -144,6 +144,33 @@ async def test_two_of_one_name_at_once_make_one(service: Service) -> None:
     assert service.connections.defined["mine"][0] == MEANT, "what the store kept is what is used"
 
 
+async def test_what_was_kept_last_is_what_is_used(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The answer of the first write comes late, as it may from a store over a network."""
+    await service.servers.create("mine", SPEC, CALLER)
+    update, is_written, may_answer = service.store.update_mcp_server, asyncio.Event(), asyncio.Event()
+
+    async def late(*arguments: Any) -> Any:
+        kept = await update(*arguments)
+        if not is_written.is_set():
+            is_written.set()
+            await may_answer.wait()
+        return kept
+
+    monkeypatch.setattr(service.store, "update_mcp_server", late)
+    first = asyncio.create_task(service.servers.update("mine", OTHER, CALLER))
+    async with asyncio.timeout(DEADLINE_SECONDS):
+        await is_written.wait()
+    second = asyncio.create_task(service.servers.update("mine", SPEC, CALLER))
+    for _ in range(100):
+        await asyncio.sleep(0)
+    may_answer.set()
+    await asyncio.gather(first, second)
+    (kept,) = await service.store.mcp_servers()
+    assert kept.json_spec == SPEC
+    assert service.connections.defined["mine"][0] == MEANT
+    assert service.servers.view("mine").server.json_spec == SPEC
+
+
 async def test_a_caller_who_goes_away_leaves_a_whole_change(service: Service) -> None:
     creating = asyncio.create_task(service.servers.create("mine", SPEC, CALLER))
     await asyncio.sleep(0)

@@ -1,6 +1,7 @@
 """Arguments against schemas that others wrote: what fits, what does not, and what would take for ever."""
 
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -87,6 +88,14 @@ def test_a_refusal_is_bounded() -> None:
 )
 def test_a_schema_that_cannot_be_used_makes_no_call(schema: dict[str, Any]) -> None:
     assert refusal(schema, {"a": 1}).code == "unusable_schema"
+
+
+# The library would warn, and fetch.
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_a_schema_elsewhere_is_not_fetched(tmp_path: Path) -> None:
+    elsewhere = tmp_path / "schema.json"
+    elsewhere.write_text("{}")
+    assert refusal({"$ref": elsewhere.as_uri()}, {"a": 1}).code == "unusable_schema"
 
 
 def branching(depth: int) -> dict[str, Any]:
