@@ -26,7 +26,7 @@ class HostileServer:
         self.tools = [
             *("echo", "hang", "cancelled", "wait", "release", "garbage", "huge", "die", "flood", "spawn"),
             *("change_tools", "ask", "write_errors", "go_deaf", "evil_pattern", "environment", "surrogate"),
-            *("fail", "refuse", "blocks", "ask_often"),
+            *("fail", "refuse", "blocks", "ask_often", "dense"),
         ]
         self.cancelled_ids: list[Any] = []
         self.waiting: list[Any] = []
@@ -196,6 +196,10 @@ class HostileServer:
             },
             {"type": "resource", "resource": {"uri": "file:///c.bin", "blob": "aGVsbG8="}},
         ]
+        self.send(id=request_id, result={"content": content})
+
+    def dense(self, request_id: Any, arguments: dict[str, Any], meta: dict[str, Any]) -> None:
+        content = [{"type": "text", "text": ""}] * int(arguments["blocks"])
         self.send(id=request_id, result={"content": content})
 
 

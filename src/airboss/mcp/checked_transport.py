@@ -5,12 +5,14 @@ from collections.abc import AsyncIterator
 
 import httpx2
 
+from airboss.mcp.density import MAX_BRACKETS, Density
 from airboss.mcp.wire_notes import WireNotes
 
 _SESSION_HEADER = "mcp-session-id"
 _GOODBYE_SECONDS = 2.0
 _NOT_FOUND = 404
 _CLIENT_ERROR = 400
+_EVENT_END = b"\n\n"
 
 
 class CheckedTransport(httpx2.AsyncBaseTransport):
@@ -51,10 +53,12 @@ class CheckedTransport(httpx2.AsyncBaseTransport):
         if coding.lower() not in ("", "identity"):
             await response.aclose()
             raise httpx2.DecodingError(f"the coding {coding[:40]} was not asked for", request=request)
-        if response.headers.get("content-type", "").lower().startswith("application/json") and isinstance(
-            response.stream, httpx2.AsyncByteStream
-        ):
-            response.stream = _Bounded(response.stream, self._max_message_bytes)
+        media_type = response.headers.get("content-type", "").lower()
+        if isinstance(response.stream, httpx2.AsyncByteStream):
+            is_stream = media_type.startswith("text/event-stream")
+            # Of a stream of events the SDK bounds each one.
+            limit = None if is_stream else self._max_message_bytes
+            response.stream = _Bounded(response.stream, limit)
 
     async def aclose(self) -> None:
         await self._inner.aclose()
@@ -63,16 +67,21 @@ class CheckedTransport(httpx2.AsyncBaseTransport):
 class _Bounded(httpx2.AsyncByteStream):
     """Ends with an error that the SDK turns into one for the call."""
 
-    def __init__(self, inner: httpx2.AsyncByteStream, max_bytes: int) -> None:
+    def __init__(self, inner: httpx2.AsyncByteStream, max_bytes: int | None) -> None:
         self._inner = inner
         self._max_bytes = max_bytes
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         size = 0
+        density = Density()
         async for chunk in self._inner:
             size += len(chunk)
-            if size > self._max_bytes:
+            if self._max_bytes is not None and size > self._max_bytes:
                 raise httpx2.StreamError(f"the answer is over the limit of {self._max_bytes} bytes")
+            if density.is_too_much(chunk):
+                raise httpx2.StreamError(f"an answer of more than {MAX_BRACKETS} structures is not read")
+            if self._max_bytes is None and _EVENT_END in chunk:
+                density.begin_again()
             yield chunk
 
     async def aclose(self) -> None:

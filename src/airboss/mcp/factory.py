@@ -6,6 +6,7 @@ from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 import anyio
+import anyio.to_thread
 import httpx2
 from anyio.streams.memory import MemoryObjectReceiveStream
 from mcp.client._transport import TransportStreams, WriteStream
@@ -126,7 +127,9 @@ class _Opener:
     async def _http_streams(
         self, url: str, headers: Mapping[str, str], origin: ServerOrigin, notes: WireNotes
     ) -> AsyncGenerator[TransportStreams]:
-        transport = CheckedTransport(self._make_transport(origin), self._policy.max_message_bytes, notes)
+        # In a thread, since it reads the system's certificates.
+        reach = await anyio.to_thread.run_sync(self._make_transport, origin)
+        transport = CheckedTransport(reach, self._policy.max_message_bytes, notes)
         # An answer may take as long as its call: the limit there is the caller's.
         timeout = httpx2.Timeout(self._policy.connect_seconds, read=None)
         async with (

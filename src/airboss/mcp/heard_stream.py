@@ -9,16 +9,20 @@ from anyio.streams.memory import MemoryObjectSendStream
 from mcp.client._transport import ReadStream
 from mcp.shared.message import SessionMessage
 from mcp_types import (
+    INTERNAL_ERROR,
     METHOD_NOT_FOUND,
     ErrorData,
     JSONRPCError,
     JSONRPCNotification,
     JSONRPCRequest,
+    JSONRPCResponse,
 )
 
 from airboss.mcp.wire_notes import WireNotes
 
 _PING = "ping"
+#: The SDK takes some ten microseconds for each block, all in one go.
+_MAX_BLOCKS = 500
 
 
 class HeardStream:
@@ -60,6 +64,8 @@ class HeardStream:
             if isinstance(message, JSONRPCRequest) and message.method != _PING:
                 self._refuse(message)
                 continue
+            if isinstance(message, JSONRPCResponse) and _blocks(message) > _MAX_BLOCKS:
+                item.message = _too_many_blocks(message)
             return item
 
     def _refuse(self, request: JSONRPCRequest) -> None:
@@ -102,3 +108,16 @@ class HeardStream:
         traceback: TracebackType | None,
     ) -> None:
         await self.aclose()
+
+
+def _blocks(message: JSONRPCResponse) -> int:
+    content = message.result.get("content")
+    return len(content) if isinstance(content, list) else 0
+
+
+def _too_many_blocks(message: JSONRPCResponse) -> JSONRPCError:
+    error = ErrorData(
+        code=INTERNAL_ERROR,
+        message=f"an answer of {_blocks(message)} blocks is over the limit of {_MAX_BLOCKS}",
+    )
+    return JSONRPCError(jsonrpc="2.0", id=message.id, error=error)

@@ -17,6 +17,7 @@ from mcp_types import INTERNAL_ERROR, ErrorData, JSONRPCError, JSONRPCMessage, j
 from pydantic import ValidationError
 
 from airboss.domain.mcp_policies import ProcessPolicy
+from airboss.mcp.density import MAX_BRACKETS, Density
 from airboss.mcp.launch import Launch
 from airboss.mcp.lines import LineSplitter, LongLine, answered_id
 from airboss.mcp.managed_process import ManagedProcess
@@ -148,6 +149,8 @@ class _Pump:
             )
         if not line.strip():
             return None
+        if Density().is_too_much(line):
+            return self._refused(line, line, f"a message of more than {MAX_BRACKETS} structures is not read")
         try:
             return jsonrpc_message_adapter.validate_json(line, by_name=False)
         except ValidationError:

@@ -144,6 +144,18 @@ async def test_a_message_over_the_limit_fails_its_call_only(size: int) -> None:
         assert rig.watch.news == [("started", "h")]
 
 
+@pytest.mark.parametrize(
+    ("blocks", "reason"),
+    [(600, "600 blocks is over the limit of 500"), (120_000, "more than 20000 structures")],
+)
+async def test_an_answer_that_is_too_much_work_fails_its_call_only(blocks: int, reason: str) -> None:
+    async with mcp_rig() as rig:
+        rig.define("h", hostile())
+        with pytest.raises(McpToolError, match=reason):
+            await rig.call("h", "dense", {"blocks": blocks})
+        assert rig.watch.news == [("started", "h")]
+
+
 async def test_a_long_answer_is_cut_and_says_so() -> None:
     async with mcp_rig(max_answer_bytes=1000) as rig:
         rig.define("h", hostile())

@@ -90,13 +90,14 @@ async def test_a_coded_answer_is_refused_before_it_is_unpacked() -> None:
 
 
 class Endless(httpx2.AsyncByteStream):
-    def __init__(self) -> None:
+    def __init__(self, chunk: bytes = b" " * 1000) -> None:
         self.chunks = 0
+        self._chunk = chunk
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         while True:
             self.chunks += 1
-            yield b" " * 1000
+            yield self._chunk
 
 
 @pytest.mark.parametrize("media_type", ["application/json", "text/event-stream"])
@@ -110,6 +111,18 @@ async def test_an_endless_answer_ends_its_call_at_the_limit(media_type: str) -> 
         with pytest.raises((McpToolError, McpUnavailableError)):
             await rig.call("r", "t")
         assert endless.chunks < 30
+        assert rig.connections.status("r").state is ServerState.RUNNING
+
+
+async def test_an_answer_that_is_too_much_work_ends_its_call_only() -> None:
+    dense = Endless(b'{"type": "text"},' * 1000)
+    remote = Remote(
+        lambda _: httpx2.Response(200, stream=dense, headers={"content-type": "application/json"})
+    )
+    async with remote_rig(remote) as rig:
+        rig.define("r", ExternalSpec(URL))
+        with pytest.raises(McpToolError, match="more than 20000 structures"):
+            await rig.call("r", "t")
         assert rig.connections.status("r").state is ServerState.RUNNING
 
 
