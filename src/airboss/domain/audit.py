@@ -17,7 +17,6 @@ class TargetKind(StrEnum):
     NODE = "node"
     SERVER = "server"
     SETTINGS = "settings"
-    ROUTE = "route"
 
 
 class AuditAction(StrEnum):
@@ -36,19 +35,17 @@ class AuditAction(StrEnum):
     SERVER_START = "server.start"
     SERVER_STOP = "server.stop"
     SETTINGS_LOAD = "settings.load"
-    ROUTE_CALL = "route.call"
 
 
 class AuditOutcome(StrEnum):
     DONE = "done"
-    REFUSED = "refused"
 
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """Who did it: a caller; or this server, which has no role; or someone unknown, who has no subject."""
+    """Who did it: a caller, or this server, which has no role."""
 
-    subject: str | None
+    subject: str
     tenant: str | None
     role: Role | None
 
@@ -58,7 +55,6 @@ class Actor:
 
 
 SYSTEM = Actor("system", None, None)
-UNKNOWN = Actor(None, None, None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from airboss.domain.audit import AuditAction, AuditEntry, AuditOutcome, TargetKind
+from airboss.domain.audit import AuditAction, AuditEntry, TargetKind
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,7 +16,6 @@ class AuditQuery:
     target_kind: TargetKind | None = None
     target_id: str | None = None
     tenant: str | None = None
-    outcome: AuditOutcome | None = None
     after_ms: int | None = None
     before_ms: int | None = None
     before_id: int | None = None

@@ -37,7 +37,6 @@ def _admits(query: AuditQuery, entry: AuditEntry) -> bool:
         (query.target_kind, draft.target_kind),
         (query.target_id, draft.target_id),
         (query.tenant, draft.tenant),
-        (query.outcome, draft.outcome),
     )
     return (
         all(value is None or value == there for value, there in wanted)

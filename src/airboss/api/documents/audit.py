@@ -24,9 +24,9 @@ ENTRY_EXAMPLE: dict[str, Any] = {
 
 
 class ActorDocument(BaseModel):
-    """Who did it; `system` without a role is this server, no subject is someone unknown."""
+    """Who did it; `system` without a role is this server."""
 
-    subject: str | None
+    subject: str
     tenant: str | None
     role: Role | None
 

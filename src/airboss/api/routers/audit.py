@@ -13,7 +13,7 @@ from airboss.api.documents.jobs import Moment, moment_ms
 from airboss.api.json_response import json_response
 from airboss.api.routing import Rule, rule, ruled_router
 from airboss.api.services import Services
-from airboss.domain.audit import AuditAction, AuditOutcome, TargetKind
+from airboss.domain.audit import AuditAction, TargetKind
 from airboss.domain.errors import AirbossError
 from airboss.ports.audit import AuditQuery
 
@@ -30,7 +30,6 @@ class AuditListQuery(BaseModel):
     target_kind: TargetKind | None = None
     target_id: str | None = Field(None, max_length=255)
     tenant: str | None = Field(None, max_length=255, description="Tenant that the target belongs to.")
-    outcome: AuditOutcome | None = None
     after: Moment | None = None
     before: Moment | None = None
     limit: int = Field(50, ge=1, le=200)
@@ -70,7 +69,6 @@ def _audit_query(query: AuditListQuery) -> AuditQuery:
         target_kind=query.target_kind,
         target_id=query.target_id,
         tenant=query.tenant,
-        outcome=query.outcome,
         after_ms=moment_ms(query.after),
         before_ms=moment_ms(query.before),
         before_id=None if query.cursor is None else _before_id(query.cursor),

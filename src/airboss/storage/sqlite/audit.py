@@ -60,7 +60,6 @@ def _conditions(query: AuditQuery) -> tuple[list[str], list[Any]]:
         "target_kind = ?": query.target_kind and query.target_kind.value,
         "target_id = ?": query.target_id,
         "tenant = ?": query.tenant,
-        "outcome = ?": query.outcome and query.outcome.value,
         "time_ms > ?": query.after_ms,
         "time_ms < ?": query.before_ms,
         "id < ?": query.before_id,
