@@ -44,7 +44,6 @@ class EventStreamResponse(Response):
         subscription: Subscription,
         *,
         ends_after: EndsAfter | None = None,
-        ends_when_caught_up: str | None = None,
         seconds_left: float | None = None,
         on_close: Callable[[], None],
     ) -> None:
@@ -56,7 +55,6 @@ class EventStreamResponse(Response):
         self._bus = bus
         self._subscription = subscription
         self._ends_after = ends_after
-        self._ends_when_caught_up = ends_when_caught_up
         self._seconds_left = seconds_left
         self._on_close = on_close
 
@@ -109,10 +107,7 @@ class EventStreamResponse(Response):
     async def _stream(self, send: Send) -> None:
         more = True
         while more:
-            if self._ends_when_caught_up is not None and self._subscription.is_caught_up:
-                items: list[Item] = [Ended(self._ends_when_caught_up)]
-            else:
-                items = await self._subscription.read()
+            items = await self._subscription.read()
             body, more = self._encode(items)
             await send({"type": "http.response.body", "body": body, "more_body": more})
 

@@ -75,6 +75,7 @@ class Subscription:
         self._lagging = False
         self._beat_due = False
         self._end_reason: str | None = None
+        self._caught_up_reason: str | None = None
         self._told_end = False
         self._waiter: asyncio.Future[None] | None = None
         self.push: Push | None = None
@@ -126,11 +127,18 @@ class Subscription:
         self._end_reason = reason
         self._wake()
 
+    def end_when_caught_up(self, reason: str) -> None:
+        """End the stream where it would wait: nothing more can come."""
+        self._caught_up_reason = reason
+        self._wake()
+
     async def read(self) -> list[Item]:
         """Wait for what comes next: at least one item, in the order of ids."""
         while True:
             if self._end_reason is not None:
                 return self._read_end(self._end_reason)
+            if self._caught_up_reason is not None and self.is_caught_up:
+                return [Ended(self._caught_up_reason)]
             if self._lagging:
                 self._lagging = False
                 return [Lagged(self._position + 1, self._live_after)]
@@ -143,7 +151,7 @@ class Subscription:
                 items.append(Heartbeat())
             if items:
                 return items
-            if self._position >= self._live_after and not self._ring and self._end_reason is None:
+            if self.is_caught_up and self._end_reason is None and self._caught_up_reason is None:
                 await self._wait()
 
     def _read_ring(self) -> list[Item]:

@@ -11,7 +11,7 @@ from starlette.responses import Response
 from airboss.api.documents.cursors import decode_cursor, encode_cursor
 from airboss.api.documents.errors import error_answers
 from airboss.api.documents.events import EventPageDocument, TicketDocument
-from airboss.api.event_stream import EventStreamResponse
+from airboss.api.event_stream import EndsAfter, EventStreamResponse
 from airboss.api.json_response import json_response
 from airboss.api.routing import Rule, rule, ruled_router
 from airboss.api.services import Services, principal_of
@@ -71,16 +71,23 @@ def events_router(services: Services) -> APIRouter:
     slots = SubscriberSlots(services.edge.max_subscribers_per_caller)
 
     def stream(
-        principal: Principal, only: EventFilter, after: int | None, **ending: Any
+        principal: Principal,
+        only: EventFilter,
+        after: int | None,
+        *,
+        is_over: bool = False,
+        ends_after: EndsAfter | None = None,
     ) -> EventStreamResponse:
         give_back = slots.take(f"{principal.tenant}/{principal.subject}")
         subscription = services.bus.subscribe(services.store, only, after=after)
+        if is_over:
+            subscription.end_when_caught_up("final")
         return EventStreamResponse(
             services.bus,
             subscription,
             seconds_left=principal.seconds_left(services.clock.now_ms()),
             on_close=give_back,
-            **ending,
+            ends_after=ends_after,
         )
 
     async def stream_job(request: Request, job_id: str, query: JobEventsQuery) -> Response:
@@ -91,8 +98,8 @@ def events_router(services: Services) -> APIRouter:
             principal,
             EventFilter(tenant=principal.scope, job_id=job_id),
             0 if after is None else after,
+            is_over=view.job.state.is_final,
             ends_after=_ends_with_job,
-            ends_when_caught_up="final" if view.job.state.is_final else None,
         )
 
     async def page_job(request: Request, job_id: str, query: JobEventsQuery) -> Response:
