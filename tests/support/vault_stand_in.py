@@ -34,6 +34,7 @@ class Faults:
 
     sealed: bool = False
     status: int | None = None
+    location: str = "http://localhost:1"
     body: bytes = b'{"errors": ["internal"]}'
     #: Cleared: answers wait until it is set again.
     answering: threading.Event = field(default_factory=threading.Event)
@@ -178,7 +179,7 @@ def vault_stand_in(now: Callable[[], float]) -> Iterator[VaultStandIn]:
                 self.send_header("content-type", "application/json")
                 self.send_header("content-length", str(len(answer)))
                 if status == 307:
-                    self.send_header("location", f"http://localhost:1{self.path}")
+                    self.send_header("location", f"{vault.faults.location}{self.path}")
                 self.end_headers()
                 self.wfile.write(answer)
             except ConnectionError:

@@ -310,3 +310,12 @@ async def test_the_environment_changes_nothing(bench: Bench, monkeypatch: pytest
         monkeypatch.setenv(name, value)
     async with bench.kept(role=True) as secrets:
         assert secrets.read(KEY) == CANARY
+
+
+async def test_a_redirect_is_not_followed_with_the_token(bench: Bench) -> None:
+    with vault_stand_in(bench.clock.monotonic) as other:
+        other.secrets, other.tokens = bench.vault.secrets, bench.vault.tokens
+        bench.vault.faults.status, bench.vault.faults.location = 307, other.address
+        async with bench.kept() as secrets:
+            assert "name the active node's address" in reason(secrets)
+        assert not other.asked
