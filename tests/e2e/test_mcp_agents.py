@@ -151,15 +151,20 @@ def test_kill_9_behind_an_answered_call_does_not_repeat_it(tmp_path: Path, provi
         assert [data["tool"] for data in events(client, job["id"], "tool.called")] == ["odd.fail", "odd.hang"]
 
 
-def test_a_drain_ends_the_servers_within_its_time(tmp_path: Path, provider: CallingProvider) -> None:
-    settings = settings_of(provider, {"a": agent()}) | {"server": {"shutdown_grace_seconds": 1}}
+@pytest.mark.parametrize("flags", [[], ["--stubborn"]], ids=["obedient", "stubborn"])
+def test_a_drain_ends_the_servers_within_its_time(
+    tmp_path: Path, provider: CallingProvider, flags: list[str]
+) -> None:
+    settings = settings_of(provider, {"a": agent()}, odd=odd(*flags)) | {
+        "server": {"shutdown_grace_seconds": 1}
+    }
     server = start_server(tmp_path, settings)
     with server.client() as client:
         job = spawn(client, "a", HANG)
         until_hanging(server, job["id"])
     began = time.monotonic()
     assert server.stop() == 0
-    assert time.monotonic() - began < 2.0
+    assert time.monotonic() - began < 2.5, "grace and a second, with room for a busy machine"
     with running_server(tmp_path, settings) as server, server.client() as client:
         job = ended(client, job["id"])
         assert job["error"]["code"] == "outcome_unknown", (

@@ -10,6 +10,8 @@ from airboss.domain.events import EventDraft
 from airboss.ports.clock import Clock
 from airboss.ports.store import Store
 
+_WRITE_SECONDS = 0.5
+
 #: Told of each tool call: the server, its outcome and its seconds.
 OnCall = Callable[[str, str, float], None]
 
@@ -52,9 +54,9 @@ class McpNews:
         self._on_call(server, outcome, seconds)
 
     async def stop(self) -> None:
-        """Wait until what was told is written."""
+        """Wait until what was told is written, but not for a store that hangs."""
         if self._writing:
-            await asyncio.wait(self._writing)
+            await asyncio.wait(self._writing, timeout=_WRITE_SECONDS)
 
     def _announce(self, kind: EventType, server: str, reason: str | None) -> None:
         draft = self.draft(kind, server, reason, self._causes.get(server))

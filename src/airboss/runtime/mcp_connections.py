@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import httpx2
 
-from airboss.domain.mcp_policies import McpPolicy, ServersPolicy
+from airboss.domain.mcp_policies import McpPolicy, ProcessPolicy, ServersPolicy
 from airboss.domain.mcp_servers import ServerOrigin
 from airboss.domain.policies import AddressScope, ReachPolicy
 from airboss.mcp.connections import Connections
@@ -14,6 +14,8 @@ from airboss.ports.mcp import McpConnections, McpWatch
 from airboss.runtime.lazy_mcp import LazySessions
 from airboss.security.guarded_transport import guarded_transport
 
+#: A drain has one second beyond its grace, in which a server that ignores everything must have been killed.
+_ENDING = ProcessPolicy(input_closed_seconds=0.25, terminate_seconds=0.35)
 #: The operator's own file may name any address.
 _OF_SETTINGS = ReachPolicy(("*",), allow_http=True, addresses=AddressScope.ANY)
 _PUBLIC = ReachPolicy(("*",), allow_http=False, addresses=AddressScope.PUBLIC)
@@ -24,7 +26,7 @@ _PRIVATE_TOO = ReachPolicy(("*",), allow_http=True, addresses=AddressScope.PRIVA
 def build_connections(
     policy: ServersPolicy, *, read_secret: Callable[[str], str], watch: McpWatch, clock: Clock, log: Log
 ) -> McpConnections:
-    bounds = McpPolicy()
+    bounds = McpPolicy(process=_ENDING)
 
     def make_transport(origin: ServerOrigin) -> httpx2.AsyncBaseTransport:
         if origin is ServerOrigin.SETTINGS:
