@@ -14,12 +14,16 @@ from airboss.api.event_stream import DIRECT
 #: Request line and headers together; the parser itself would take any amount.
 _MAX_HEAD_BYTES = 64 * 1024
 _MAX_HEADERS = 128
+#: The parser takes others, and a request line without any.
+_VERSIONS = ("1.0", "1.1")
+#: Paths, absolute addresses as for proxies, and what OPTIONS asks of the whole server.
+_TARGETS = (b"/", b"http://", b"https://", b"*")
 #: Requests behind the one that is answered. One read can hold ten thousand, each with objects of its own.
 _MAX_PIPELINED = 128
 
 
-class _OutOfBoundsError(Exception):
-    """A request has more of something than is taken, or not one host."""
+class _RefusedHeadError(Exception):
+    """Request line and headers are well formed and still not taken."""
 
 
 class GuardedProtocol(HttpToolsProtocol):
@@ -77,20 +81,27 @@ class GuardedProtocol(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         self._disarm()
         self._is_in_body = True
-        if self._is_out_of_bounds():
-            raise _OutOfBoundsError
+        if self._is_out_of_bounds() or self._is_ambiguous():
+            raise _RefusedHeadError
         super().on_headers_complete()
 
     def _is_out_of_bounds(self) -> bool:
         head_bytes = len(self.url) + sum(len(name) + len(value) for name, value in self.headers)
-        hosts = sum(name == b"host" for name, _ in self.headers)
         return (
             head_bytes > _MAX_HEAD_BYTES
             or len(self.headers) > _MAX_HEADERS
             or len(self.pipeline) >= _MAX_PIPELINED
-            # Of two hosts whoever stands in front may have read the other (RFC 9112, 3.2).
+        )
+
+    def _is_ambiguous(self) -> bool:
+        """Tell whether whoever stands in front may have read another request (RFC 9112, 2.3 and 3.2)."""
+        version = self.parser.get_http_version()
+        hosts = sum(name == b"host" for name, _ in self.headers)
+        return (
+            version not in _VERSIONS
             or hosts > 1
-            or (hosts == 0 and self.parser.get_http_version() != "1.0")
+            or (hosts == 0 and version == "1.1")
+            or not self.url.startswith(_TARGETS)
         )
 
     def on_message_complete(self) -> None:
