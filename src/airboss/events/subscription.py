@@ -151,7 +151,7 @@ class Subscription:
                 items.append(Heartbeat())
             if items:
                 return items
-            if self.is_caught_up and self._end_reason is None and self._caught_up_reason is None:
+            if self._caught_up_reason is None and self.is_caught_up and self._end_reason is None:
                 await self._wait()
 
     def _read_ring(self) -> list[Item]:
