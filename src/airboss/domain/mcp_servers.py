@@ -16,7 +16,7 @@ class ExternalSpec:
 
 @dataclass(frozen=True, slots=True)
 class ProcessSpec:
-    """A process that this node starts. Values of the environment are secret references or plain text."""
+    """A process that this node starts. Values of the environment are secret references."""
 
     command: str
     args: tuple[str, ...] = ()
