@@ -11,6 +11,7 @@ from airboss.mcp.wire_notes import WireNotes
 _SESSION_HEADER = "mcp-session-id"
 _GOODBYE_SECONDS = 2.0
 _NOT_FOUND = 404
+_NOT_ALLOWED = 405
 _CLIENT_ERROR = 400
 _EVENT_END = b"\n\n"
 
@@ -41,7 +42,10 @@ class CheckedTransport(httpx2.AsyncBaseTransport):
         return response
 
     async def _check(self, request: httpx2.Request, response: httpx2.Response) -> None:
-        if response.status_code >= _CLIENT_ERROR:
+        if response.status_code < _CLIENT_ERROR:
+            self._notes.refusal = None
+        elif response.status_code != _NOT_ALLOWED:
+            # That one says what a server does not offer, such as a stream of its own.
             self._notes.refusal = f"the server answered {response.status_code} to {request.method}"
         if response.status_code == _NOT_FOUND and _SESSION_HEADER in request.headers:
             self._notes.end("the server has forgotten the session")

@@ -90,8 +90,7 @@ class _Opener:
             if opening.cancelled_caught:
                 raise McpUnavailableError(f"it was not open within {self._policy.open_seconds:g} s")  # noqa: TRY301
         except Exception as error:  # noqa: BLE001 - whatever a server makes the SDK raise ends its session only
-            said = dict.fromkeys(_said(leaf) for leaf in _leaves(error))
-            raise McpUnavailableError(notes.told("; ".join(list(said)[:_MAX_LEAVES]))) from None
+            raise McpUnavailableError(notes.told(_reason(error))) from None
 
     @asynccontextmanager
     async def _heard(self, target: Target, notes: WireNotes) -> AsyncGenerator[TransportStreams]:
@@ -151,6 +150,14 @@ async def _hand_on(
             await write.send(answer)
     except (anyio.BrokenResourceError, anyio.ClosedResourceError):
         return
+
+
+def _reason(error: BaseException) -> str:
+    """Return what is known for sure where something is, and not what broke in its wake."""
+    leaves = _leaves(error)
+    known = [leaf for leaf in leaves if isinstance(leaf, McpUnavailableError)]
+    said = dict.fromkeys(_said(leaf) for leaf in known or leaves)
+    return "; ".join(list(said)[:_MAX_LEAVES])
 
 
 def _leaves(error: BaseException) -> list[BaseException]:
