@@ -8,8 +8,8 @@ import pytest
 from starlette.requests import Request
 from tests.support.clock import FakeClock
 
-from airboss.api.rates.rates import RATE_HEADERS
 from airboss.api.rates.node_rates import NodeRateLimits
+from airboss.api.rates.rates import RATE_HEADERS
 from airboss.api.rates.windows import BoundedWindows
 from airboss.domain.errors import AirbossError
 from airboss.domain.policies import RateKind, RatePolicy
