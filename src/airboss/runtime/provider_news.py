@@ -17,6 +17,8 @@ _BREAKER_EVENTS = {
     "closed": EventType.PROVIDER_BREAKER_CLOSED,
 }
 
+_STOP_SECONDS = 0.5
+
 
 class ProviderNews:
     """A `ProviderWatch`; its events are written behind the calls they are about, in order."""
@@ -38,9 +40,9 @@ class ProviderNews:
         self._announce(_BREAKER_EVENTS[state], provider, model)
 
     async def stop(self) -> None:
-        """Wait until what was told is written."""
+        """Wait until what was told is written, but not for a store that hangs."""
         if self._writing:
-            await asyncio.wait(self._writing)
+            await asyncio.wait(self._writing, timeout=_STOP_SECONDS)
 
     def _announce(self, kind: EventType, provider: str, model: str) -> None:
         draft = EventDraft(kind, self._clock.now_ms(), {"provider": provider, "model": model})
