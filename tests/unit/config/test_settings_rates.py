@@ -37,7 +37,9 @@ def test_what_is_no_rate_is_refused_with_an_example(refusal: Refusal, rate: str)
     assert "limits.spawn_rate: must be a rate such as 600/minute (per second, minute or hour)" in line
 
 
-@pytest.mark.parametrize("url", ["redis://", "redis://h:0", "redis://h:99999", "secret://redis/x", "redis:///h"])
+@pytest.mark.parametrize(
+    "url", ["redis://", "redis://h:0", "redis://h:99999", "secret://redis/x", "redis:///h"]
+)
 def test_what_is_no_redis_is_refused(refusal: Refusal, url: str) -> None:
     (line,) = refusal(f"limits: {{store_url: '{url}'}}")
     assert "limits.store_url: must be redis://HOST" in line
