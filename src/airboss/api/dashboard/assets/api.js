@@ -4,6 +4,12 @@ import { noteServerDate } from "./server_clock.js";
 import { authorization } from "./session.js";
 
 export const SIGN_IN_NEEDED = "airboss:sign-in-needed";
+// The refusal of this page's token. It would only be given again: the page asks no more until somebody signs in.
+let refusal = null;
+
+function askToSignIn() {
+  document.dispatchEvent(new CustomEvent(SIGN_IN_NEEDED, { detail: refusal }));
+}
 
 export class ApiError extends Error {
   constructor(status, error, retryAfterSeconds = null) {
@@ -24,11 +30,19 @@ export async function apiError(answer) {
     // Not from this server: a proxy has answers of its own.
   }
   const made = new ApiError(answer.status, error, Number(answer.headers.get("retry-after")) || null);
-  if (answer.status === 401) document.dispatchEvent(new CustomEvent(SIGN_IN_NEEDED, { detail: made }));
+  if (answer.status === 401) {
+    refusal = made;
+    askToSignIn();
+  }
   return made;
 }
 
 export async function call(path, { method = "GET", body, headers = {}, signal } = {}) {
+  if (refusal) {
+    // What somebody does must not fail in silence; what a page repeats by itself may.
+    if (method !== "GET") askToSignIn();
+    throw refusal;
+  }
   const sentMs = Date.now();
   let answer;
   try {
@@ -61,10 +75,11 @@ export function wordsOf(error) {
   return error.retryAfterSeconds ? `${words}; try again in ${error.retryAfterSeconds} s` : words;
 }
 
-// Shows what could not be done, until it can. What is unreachable is told by the connection's banner.
+// Shows what could not be done, until it can. What is unreachable is told by the connection's banner, and a token
+// that is not taken by the form to sign in.
 export function showProblem(what, error, again) {
   const box = byId("problem");
-  box.hidden = !error || error.code === "unreachable";
+  box.hidden = !error || error.code === "unreachable" || error.status === 401;
   if (box.hidden) {
     box.replaceChildren();
     return;

@@ -9,6 +9,7 @@ const WORDS = {
   lost: "Disconnected",
   draining: "Server draining",
   refused: "Refused",
+  signed_out: "Not signed in",
   ended: "Complete",
   asleep: "Asleep",
   paused: "Paused",
@@ -18,6 +19,7 @@ const BANNERS = {
   lost: "Disconnected from the server. What you see may be old.",
   draining: "The server is draining: it shuts down and takes no new jobs.",
   refused: "The server refuses the event stream.",
+  signed_out: "Not signed in: this page is not kept up to date.",
 };
 let retryAt = null;
 let shown = null;
@@ -26,7 +28,7 @@ function detail(status) {
   if (status.state === "catching_up") {
     return `This page was too slow; the server reads events ${status.from} to ${status.to} from storage. Nothing is lost.`;
   }
-  return status.error ? wordsOf(status.error) : "";
+  return status.error && status.state !== "signed_out" ? wordsOf(status.error) : "";
 }
 
 function countDown() {
@@ -49,7 +51,8 @@ export function connectionBanner(retry) {
     retry();
   });
   setInterval(countDown, 500);
-  return (status) => {
+  return (told) => {
+    const status = told.error?.status === 401 ? { ...told, state: "signed_out" } : told;
     shown = { ...status, detail: detail(status) };
     tellConnection(status.state);
     retryAt = status.retryAt ?? null;

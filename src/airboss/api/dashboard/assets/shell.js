@@ -1,4 +1,5 @@
 // What every page has: theme, sign-in, shortcuts, times that go on, and one event stream.
+import { SIGN_IN_NEEDED } from "./api.js";
 import { connectionBanner, tellConnection } from "./connection.js";
 import { EventStream } from "./event_stream.js";
 import { tickAll } from "./formatting.js";
@@ -10,6 +11,7 @@ import { startTheme } from "./theme.js";
 export function startShell() {
   startTheme();
   startSignIn();
+  document.addEventListener(SIGN_IN_NEEDED, () => tellConnection("signed_out"));
   startShortcuts();
   whileVisible(tickAll, 1000);
 }

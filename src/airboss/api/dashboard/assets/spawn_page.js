@@ -3,14 +3,35 @@ import { call, get, showProblem, wordsOf } from "./api.js";
 import { byId, element, term } from "./dom.js";
 import { asText, duration, number } from "./formatting.js";
 import { follow, shortcut, startShell } from "./shell.js";
+import { SIGNING_IN } from "./sign_in.js";
 
 const TOLD = "airboss.told";
+const DRAFT = "airboss.draft";
 const NUMBERS = ["priority", "timeout_seconds", "max_queue_wait_seconds"];
 const form = byId("spawn");
 const agents = new Map();
 let idempotencyKey = null;
 
 startShell();
+const draft = takeDraft();
+
+// What was written when a token expired is there again behind the sign-in.
+function takeDraft() {
+  const kept = JSON.parse(sessionStorage.getItem(DRAFT) ?? "{}");
+  sessionStorage.removeItem(DRAFT);
+  const { agent, ...fields } = kept;
+  for (const [name, value] of Object.entries(fields)) form.elements[name].value = value;
+  openOptions();
+  return kept;
+}
+
+function keepDraft() {
+  sessionStorage.setItem(DRAFT, JSON.stringify({ ...draft, ...Object.fromEntries(new FormData(form)) }));
+}
+
+function openOptions() {
+  byId("options").open = [...byId("options").querySelectorAll("input, textarea")].some((field) => field.value);
+}
 
 class FieldError extends Error {
   constructor(field, message) {
@@ -147,21 +168,23 @@ async function takeOver(id) {
   if (job.timeout_seconds !== agents.get(job.agent)?.timeout_seconds) form.elements.timeout_seconds.value = job.timeout_seconds;
   if (job.max_queue_wait_seconds) form.elements.max_queue_wait_seconds.value = job.max_queue_wait_seconds;
   if (Object.keys(job.metadata).length) metadata.value = asText(job.metadata);
-  byId("options").open = [...byId("options").querySelectorAll("input, textarea")].some((field) => field.value);
+  openOptions();
 }
 
 async function start() {
   try {
     await loadAgents();
     const query = new URLSearchParams(location.search);
-    if (query.get("agent")) choose(query.get("agent"));
-    if (query.get("like")) await takeOver(query.get("like"));
+    const agent = draft.agent ?? query.get("agent");
+    if (agent) choose(agent);
+    if (query.get("like") && !draft.input) await takeOver(query.get("like"));
     if (!agents.size) throw new Error("no agents are configured");
   } catch (error) {
     showProblem("The form cannot be filled", error, start);
   }
 }
 
+document.addEventListener(SIGNING_IN, keepDraft);
 form.addEventListener("submit", send);
 form.addEventListener("input", () => { idempotencyKey = null; });
 form.elements.agent.addEventListener("change", about);
