@@ -152,7 +152,7 @@ def test_starts_and_stops_carry_the_id_of_their_request(client: httpx2.Client, s
             "json_spec.headers.K",
             "must be a reference",
         ),
-        ({"command": sys.executable, "env": {"K": SECRET}}, "json_spec.env.K", "must be a reference"),
+        ({"command": sys.executable, "env": {"TOKEN": SECRET}}, "json_spec.env.TOKEN", "must be a reference"),
         ([], "json_spec", "must be a mapping"),
         (None, "json_spec", "must be a mapping"),
     ],
@@ -206,6 +206,12 @@ def test_what_the_settings_allow_may_be_started_by_api(client: httpx2.Client) ->
     assert client.post(SERVERS, json={"name": "mine", "json_spec": spec}).status_code == 201
     assert client.post(f"{SERVERS}/mine/start").json()["state"] == "running"
     assert client.delete(f"{SERVERS}/mine").status_code == 204
+
+
+def test_a_server_is_put_as_it_was_posted(client: httpx2.Client, added: dict[str, Any]) -> None:
+    body = {"name": "added", "json_spec": EXTERNAL}
+    assert client.put(f"{SERVERS}/added", json=body).status_code == 200
+    assert_refused(client.put(f"{SERVERS}/added", json=body | {"name": "other"}), "invalid_body")
 
 
 def test_servers_of_the_settings_stay_as_they_are(client: httpx2.Client) -> None:

@@ -70,25 +70,14 @@ def test_a_writable_root_that_holds_the_servers_own_data_exits_2(home: Path) -> 
 
 def test_settings_that_are_not_served_yet_exit_2_and_are_all_named(home: Path) -> None:
     asked = {
-        "auth": {"mode": "jwt"},
         "storage": {"url": "postgresql://host/db"},
-        "server": {"tls_cert_path": "a", "tls_key_path": "b"},
-        "limits": {"spawn_rate": "600/minute"},
         "telemetry": {"otlp_endpoint": "http://127.0.0.1:4318"},
-        "mcp": {"servers": {"a": {"endpoint_url": "http://127.0.0.1:1/mcp"}}},
+        "events": {"relay_url": "redis://127.0.0.1:6379"},
     }
     code, lines = _serve(home, settings=yaml.safe_dump(asked))
     assert code == 2
-    (line,) = lines
-    for name in (
-        "auth.mode",
-        "storage.url",
-        "server.tls_cert_path",
-        "limits.spawn_rate",
-        "telemetry.otlp_endpoint",
-    ):
-        assert name in line
-    assert "mcp.servers" in line
+    for name in ("storage.url", "telemetry.otlp_endpoint", "events.relay_url"):
+        assert name in lines[0]
 
 
 def test_an_unknown_variable_exits_2(home: Path) -> None:

@@ -258,9 +258,10 @@ def test_a_damaged_database_is_one_line_and_exit_1(folder: Path, provider: Chaos
     database.write_bytes(damaged)
     done = airboss(folder, "serve", "--port", "0")
     assert done.returncode == 1
-    (line,) = done.stderr.splitlines()
+    line, *advice = done.stderr.splitlines()
     assert "airboss.db" in line
-    assert "backup" in line
+    assert "backup" in done.stderr
+    assert all(each.startswith("airboss: next: ") for each in advice), done.stderr
     assert database.read_bytes() == damaged
 
 

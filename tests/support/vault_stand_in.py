@@ -55,6 +55,8 @@ class VaultStandIn:
         self.lease_seconds, self.lease_renewable = 60.0, True
         self.token_seconds, self.token_renewable = 0.0, True
         self.login_ids = (ROLE_ID, SECRET_ID)
+        #: What the question for a path's mount is answered with: 404 by old ones, 403 where a policy forbids it.
+        self.mounts_status = 200
         self.asked: Counter[str] = Counter()
         self._changed = threading.Condition()
         self._number = 0
@@ -128,12 +130,16 @@ class VaultStandIn:
 
     def _read(self, path: str) -> tuple[int, Any]:
         if path.startswith("sys/internal/ui/mounts/"):
+            if self.mounts_status != 200:
+                return self.mounts_status, {"errors": []}
             mount = path.removeprefix("sys/internal/ui/mounts/").partition("/")[0]
             options = {"kv": {"version": "2"}, "old": {"version": "1"}}.get(mount)
             return 200, {
                 "data": {"path": f"{mount}/", "type": "kv" if options else mount, "options": options}
             }
         location = path.replace("kv/data/", "kv/", 1)
+        if path.startswith("old/data/") and self.mounts_status == 403:
+            return 403, {"errors": ["permission denied"]}
         if location in self.denied:
             return 403, {"errors": [f"1 error occurred: * permission denied to {self.secrets.get(location)}"]}
         if location in self.deleted:

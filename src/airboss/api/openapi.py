@@ -42,7 +42,18 @@ def openapi_document(app: FastAPI) -> dict[str, Any]:
         for operation in item.values():
             if operation[RULE] != Rule.OPEN:
                 _tell_refusals(operation["responses"])
+            for body in (operation.get("requestBody", {}), *operation["responses"].values()):
+                _show_example(body, schemas)
     return document
+
+
+def _show_example(body: dict[str, Any], schemas: dict[str, Any]) -> None:
+    """Put the first example of a schema beside it too, where most readers of such documents look."""
+    shown = body.get("content", {}).get("application/json", {})
+    name = str(shown.get("schema", {}).get("$ref", "")).rpartition("/")[2]
+    examples = schemas.get(name, {}).get("examples")
+    if examples and "example" not in shown and "examples" not in shown:
+        shown["example"] = examples[0]
 
 
 def _tell_refusals(responses: dict[str, Any]) -> None:

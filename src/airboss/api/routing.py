@@ -68,7 +68,8 @@ def ruled_router(services: Services) -> APIRouter:
             rate = RateKind(declared[RATE]) if RATE in declared else None
             takes_body = self.body_field is not None
             fields = get_flat_params(self.dependant)
-            parameters = frozenset(field.alias for field in fields)
+            in_path = {field.alias for field in self.dependant.path_params}
+            parameters = frozenset(field.alias for field in fields) - in_path
             lists = frozenset(
                 field.alias for field in fields if get_origin(field.field_info.annotation) is list
             )

@@ -15,7 +15,7 @@ class McpSettings(Section):
         default_factory=dict,
         description=(
             "json_spec of each server: {endpoint_url, headers}, {command, args, env} or {image, env}; "
-            "the values of headers and env are secret references."
+            "secrets among the values of headers and env are references."
         ),
     )
     allowed_commands: tuple[Text, ...] = Field(

@@ -28,7 +28,14 @@ _URL = re.compile(r"https?://[^\s/?#@]+([/?][^\s#]*)?", re.IGNORECASE)
 _IMAGE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/:@-]{0,511}")
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,128}")
 _VARIABLE_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}")
-_SECRET_IN_QUERY = re.compile(r"key|token|secret|passw|credential|signature|auth(?!or)", re.IGNORECASE)
+_SECRET_NAME = re.compile(
+    r"key|token|secret|passw|pwd|credential|signature|cookie|session|private|cert|auth(?!or)", re.IGNORECASE
+)
+#: Schemes of credentials, URLs with a password, and long words of letters and digits such as keys are.
+_SECRET_VALUE = re.compile(
+    r"(bearer|basic|digest|token)\s|://[^/\s]*@|(?=\S*[0-9])(?=\S*[A-Za-z])[A-Za-z0-9+_=.~-]{20,}",
+    re.IGNORECASE,
+)
 #: What the connection itself sends; two of one name would be read as one or the other.
 _OWN_HEADERS = frozenset(
     {
@@ -113,7 +120,7 @@ def _problems(given: object, is_reference: IsReference, reference_forms: str) ->
         yield from _FORM_CHECKS[form](given[form])
     yield from _args(given.get("args", []))
     for group, pattern in (("headers", _HEADER_NAME), ("env", _VARIABLE_NAME)):
-        yield from _secrets(group, given.get(group, {}), pattern, is_reference, reference_forms)
+        yield from _values(group, given.get(group, {}), pattern, is_reference, reference_forms)
 
 
 def _unknown(key: str, known: list[str]) -> str:
@@ -126,7 +133,7 @@ def _endpoint_url(value: object) -> Iterator[SpecProblem]:
     path = ("endpoint_url",)
     if not _is_text(value) or _URL.fullmatch(value) is None or not _has_host(value):
         yield SpecProblem(path, "must be an http:// or https:// URL without user, password and fragment")
-    elif any(_SECRET_IN_QUERY.search(key) for key, _ in parse_qsl(urlsplit(value).query)):
+    elif any(_SECRET_NAME.search(key) for key, _ in parse_qsl(urlsplit(value).query)):
         yield SpecProblem(path, "must hold no secret; put it into headers, as a reference")
 
 
@@ -177,14 +184,14 @@ def _args(value: object) -> Iterator[SpecProblem]:
             )
 
 
-def _secrets(
+def _values(
     group: str, value: object, pattern: re.Pattern[str], is_reference: IsReference, reference_forms: str
 ) -> Iterator[SpecProblem]:
     if not isinstance(value, Mapping) or len(value) > MAX_ITEMS:
-        yield SpecProblem((group,), "must be a mapping of names to secret references")
+        yield SpecProblem((group,), "must be a mapping of names to texts, secrets as references")
         return
     seen: set[str] = set()
-    for name, secret in value.items():
+    for name, given in value.items():
         path = (group, str(name)[:128])
         if pattern.fullmatch(str(name)) is None:
             yield SpecProblem(path, f"is no name for {'a header' if group == 'headers' else 'a variable'}")
@@ -192,6 +199,14 @@ def _secrets(
             yield SpecProblem(path, "is set by the connection itself; leave it out")
         elif group == "headers" and str(name).lower() in seen:
             yield SpecProblem(path, "stands twice: upper and lower case are the same in headers")
-        if not is_reference(secret):
-            yield SpecProblem(path, f"must be a reference to the secret, not the secret: {reference_forms}")
+        if not is_reference(given):
+            yield from _plain(path, str(name), given, reference_forms)
         seen.add(str(name).lower())
+
+
+def _plain(path: tuple[str, ...], name: str, value: object, reference_forms: str) -> Iterator[SpecProblem]:
+    """Refuse a literal that cannot be sent, or that may be a secret by its name or its look."""
+    if not _is_text(value, may_be_empty=True) or not value.isprintable():
+        yield SpecProblem(path, f"must be text of at most {MAX_TEXT_CHARACTERS} printable characters")
+    elif value.startswith("secret://") or _SECRET_NAME.search(name) or _SECRET_VALUE.search(value):
+        yield SpecProblem(path, f"must be a reference to the secret, not the secret: {reference_forms}")

@@ -3,12 +3,11 @@
 import asyncio
 from contextlib import suppress
 
-from airboss.config.runtime_config import NotBuiltError, RuntimeConfig
+from airboss.config.runtime_config import RuntimeConfig
 from airboss.ports.clock import Clock
 from airboss.ports.log import Log
 from airboss.security.known_secrets import KnownSecrets
 from airboss.security.secrets import SecretReference, SecretResolver
-from airboss.security.vault.api import has_library
 from airboss.security.vault.kept import VaultSecrets
 
 #: A start does not wait longer for Vault: what is missing then says so where it is used.
@@ -21,13 +20,10 @@ class ServerSecrets:
     def __init__(
         self, config: RuntimeConfig, resolver: SecretResolver, known: KnownSecrets, *, clock: Clock, log: Log
     ) -> None:
-        """Build; raises `NotBuiltError` where Vault is asked for and its library is not installed."""
         self._resolver = resolver
         self._known = known
         self._vault: VaultSecrets | None = None
         if config.vault is not None:
-            if not has_library():
-                raise NotBuiltError("secrets.vault needs the extra: pip install 'airboss[vault]'")
             self._vault = VaultSecrets(config.vault, read_secret=self._read_local, clock=clock, log=log)
 
     def read(self, reference: str) -> str:

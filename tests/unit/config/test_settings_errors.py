@@ -350,14 +350,17 @@ def test_yaml_false_is_off(load: Load) -> None:
         ("providers: {openai: hunter2}", "providers.openai: must be a mapping, got text"),
         ("secrets: {vault: {token: hunter2}}", f"secrets.vault.token: {REFERENCE} or null"),
         ("secrets: {vault: {role_id: [hunter2]}}", f"secrets.vault.role_id: {REFERENCE} or null"),
-        ("mcp: {servers: {a: {command: a, env: {K: hunter2}}}}", f"mcp.servers.a.env.K: {REFERENCE}"),
+        (
+            "mcp: {servers: {a: {command: a, env: {API_KEY: hunter2}}}}",
+            f"mcp.servers.a.env.API_KEY: {REFERENCE}",
+        ),
         (
             "mcp: {servers: {a: {endpoint_url: 'http://a', headers: {K: Bearer hunter2}}}}",
             f"mcp.servers.a.headers.K: {REFERENCE}",
         ),
         (
             "mcp: {servers: {a: {command: a, env: [hunter2]}}}",
-            "mcp.servers.a.env: must be a mapping of names to secret references",
+            "mcp.servers.a.env: must be a mapping of names to texts, secrets as references",
         ),
         (
             "limits: {store_url: 'http://u:hunter2@h'}",

@@ -83,8 +83,23 @@ def test_what_a_server_is_follows_from_its_keys(spec: dict[str, Any], meant: Ser
         ({"command": "a\0b"}, {"command": f"must be text of 1 to {MAX_TEXT_CHARACTERS} characters"}),
         ({"command": "a", "args": "-v"}, {"args": "must be a list of at most 256 texts"}),
         ({"command": "a", "args": ["-v", 5]}, {"args.1": "must be text of at most 4096 characters"}),
-        ({"command": "a", "env": ["hunter2"]}, {"env": "must be a mapping of names to secret references"}),
+        (
+            {"command": "a", "env": ["hunter2"]},
+            {"env": "must be a mapping of names to texts, secrets as references"},
+        ),
         ({"command": "a", "env": {"KEY": "hunter2"}}, {"env.KEY": SECRET}),
+        ({"command": "a", "env": {"GITHUB_PAT": "ghp_" + "a1B2" * 9}}, {"env.GITHUB_PAT": SECRET}),
+        ({"command": "a", "env": {"DSN": "postgres://u:p@h/db"}}, {"env.DSN": SECRET}),
+        ({"command": "a", "env": {"X": "Bearer hunter2"}}, {"env.X": SECRET}),
+        ({"command": "a", "env": {"X": "secret://nowhere/x"}}, {"env.X": SECRET}),
+        (
+            {"command": "a", "env": {"X": 5}},
+            {"env.X": f"must be text of at most {MAX_TEXT_CHARACTERS} printable characters"},
+        ),
+        (
+            {"endpoint_url": "https://a", "headers": {"X-Team": "a\r\nHost: b"}},
+            {"headers.X-Team": f"must be text of at most {MAX_TEXT_CHARACTERS} printable characters"},
+        ),
         ({"command": "a", "env": {"A B": TOKEN}}, {"env.A B": "is no name for a variable"}),
         (
             {"endpoint_url": "https://a", "headers": {"X-Key": "Bearer hunter2"}},
@@ -110,6 +125,14 @@ def test_what_a_server_is_follows_from_its_keys(spec: dict[str, Any], meant: Ser
 )
 def test_every_bad_part_is_named(spec: object, said: dict[str, str]) -> None:
     assert problems(spec) == said
+
+
+@pytest.mark.parametrize("value", ["", "debug", "UTC", "/srv/code", "a b, c", "https://example.com/x"])
+def test_what_is_no_secret_may_stand_as_it_is(value: str) -> None:
+    spec = {"command": "a", "args": [], "env": {"LOG_LEVEL": value, "TOKEN": TOKEN}}
+    assert to_json_spec(parse(spec)) == spec
+    headers = {"endpoint_url": "https://a", "headers": {"X-Team": value}}
+    assert to_json_spec(parse(headers)) == headers
 
 
 @pytest.mark.parametrize(

@@ -106,6 +106,15 @@ async def test_both_versions_of_the_key_value_engine_are_read(bench: Bench) -> N
         assert bench.vault.asked["old/app"] == 1
 
 
+@pytest.mark.parametrize("status", [403, 404])
+async def test_both_versions_are_read_where_vault_does_not_tell_its_mounts(bench: Bench, status: int) -> None:
+    bench.vault.mounts_status = status
+    async with bench.kept() as secrets:
+        assert await secrets.fetch(KEY) == CANARY
+        old = SecretReference.parse("secret://vault/old/app#api_key")
+        assert await secrets.fetch(old) == "of version 1"
+
+
 async def test_an_app_role_logs_in_and_its_token_is_used_for_all(bench: Bench) -> None:
     async with bench.kept(role=True) as secrets:
         assert secrets.read(KEY) == CANARY

@@ -12,10 +12,11 @@ from airboss.domain.times import rfc3339
 from airboss.manager.mcp_servers import CheckView, ServerView, ToolsView
 
 _TEXT = {"type": "string", "minLength": 1}
-_REFERENCES = {
+_VALUES = {
     "type": "object",
-    "description": "Values are references: secret://env/NAME, secret://file/PATH, secret://vault/MOUNT/PATH#KEY.",
-    "additionalProperties": {"type": "string", "pattern": "^secret://(env|file|vault)/.+$"},
+    "description": "Secrets are references: secret://env/NAME, secret://file/PATH, secret://vault/MOUNT/PATH#KEY."
+    " What looks like a secret and is none is refused.",
+    "additionalProperties": {"type": "string"},
 }
 
 
@@ -33,14 +34,14 @@ def _form(of: str, description: str, **properties: Any) -> dict[str, Any]:
 JSON_SPEC_SCHEMA: dict[str, Any] = {
     "description": "What the server is follows from the keys: there is no type field.",
     "oneOf": [
-        _form("endpoint_url", "A server elsewhere, over streamable HTTP.", headers=_REFERENCES),
+        _form("endpoint_url", "A server elsewhere, over streamable HTTP.", headers=_VALUES),
         _form(
             "command",
             "A process on this node, over stdio.",
             args={"type": "array", "items": {"type": "string"}},
-            env=_REFERENCES,
+            env=_VALUES,
         ),
-        _form("image", "A container on this node, over stdio.", env=_REFERENCES),
+        _form("image", "A container on this node, over stdio.", env=_VALUES),
     ],
 }
 JsonSpec = Annotated[Any, WithJsonSchema(JSON_SPEC_SCHEMA)]
@@ -131,6 +132,7 @@ class SpecBody(BaseModel):
         extra="forbid", strict=True, json_schema_extra={"examples": [{"json_spec": SPEC_EXAMPLE}]}
     )
 
+    name: str | None = Field(None, description="May stand here as it was posted; the same as in the path.")
     json_spec: JsonSpec
 
 

@@ -20,7 +20,7 @@ def coord_router(services: Services) -> APIRouter:
         "/v1/coord/queues",
         summary="List the agents' queues",
         response_model=QueueList,
-        openapi_extra=rule(Rule.ADMIN),
+        openapi_extra=rule(Rule.READ),
         tags=["coord"],
     )
     async def queues() -> Response:
@@ -52,7 +52,7 @@ def coord_router(services: Services) -> APIRouter:
         "/v1/coord/nodes",
         summary="List the nodes and how loaded they are",
         response_model=NodeList,
-        openapi_extra=rule(Rule.ADMIN),
+        openapi_extra=rule(Rule.READ),
         tags=["coord"],
     )
     async def nodes() -> Response:

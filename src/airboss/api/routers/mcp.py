@@ -22,6 +22,7 @@ from airboss.api.documents.mcp import (
 from airboss.api.json_response import json_response
 from airboss.api.routing import Rule, rule, ruled_router
 from airboss.api.services import Services, caller_of
+from airboss.domain.errors import AirbossError
 from airboss.manager.mcp_servers import McpServers
 
 _BODY_ERRORS = ("invalid_json", "receive_timeout", "body_too_large", "invalid_body", "forbidden")
@@ -104,6 +105,8 @@ def _add_definitions(router: APIRouter, servers: McpServers) -> None:
         tags=["mcp"],
     )
     async def update_server(request: Request, name: str, body: Annotated[SpecBody, Body()]) -> Response:
+        if body.name not in (None, name):
+            raise AirbossError("invalid_body", f"name: a server keeps its name, which is '{name[:64]}'")
         view = await servers.update(name, body.json_spec, caller_of(request))
         return json_response(server_document(view))
 

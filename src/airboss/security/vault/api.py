@@ -4,7 +4,6 @@ No error of hvac's or of the HTTP client's leaves this module, nor is it a cause
 """
 
 import importlib
-import importlib.util
 import ssl
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -46,10 +45,6 @@ class VaultSecret:
     lease_id: str = ""
     lease_seconds: float = 0.0
     renewable: bool = False
-
-
-def has_library() -> bool:
-    return importlib.util.find_spec("hvac") is not None
 
 
 class VaultApi:
@@ -112,23 +107,50 @@ class VaultApi:
 
 
 def _read(client: Any, location: str) -> VaultSecret:
-    mount, version = _mount_of(client, location)
+    mount = _mount_of(client, location)
+    if mount is None:
+        return _read_unasked(client, location)
+    path, version = mount
     if version != "2":
         return _secret(_found(client.read(location)))
-    path = location.removeprefix(mount).strip("/")
-    data = _found(client.read(f"{mount.strip('/')}/data/{path}"))["data"]
-    if not isinstance(data.get("data"), dict):
-        raise VaultRefusedError("its newest version is deleted")
-    return VaultSecret(data["data"])
+    return _newest(_found(client.read(_data_path(path, location))))
 
 
-def _mount_of(client: Any, location: str) -> tuple[str, str]:
-    """Return the mount that a path is below, and the version of its key-value engine, as Vault's own CLI asks."""
-    answer = client.read(f"sys/internal/ui/mounts/{location}")
-    if answer is None:  # a Vault from before it could be asked
-        return "", "1"
+def _mount_of(client: Any, location: str) -> tuple[str, str] | None:
+    """Return the mount that a path is below, and the version of its key-value engine, as Vault's own CLI asks.
+
+    None where Vault does not say: one from before it could be asked, or whose policy forbids the question.
+    """
+    try:
+        answer = client.read(f"sys/internal/ui/mounts/{location}")
+    except importlib.import_module("hvac").exceptions.Forbidden:
+        return None
+    if answer is None:
+        return None
     data = _document(answer)["data"]
     return str(data["path"]), str((data.get("options") or {}).get("version", "1"))
+
+
+def _read_unasked(client: Any, location: str) -> VaultSecret:
+    """Take the first part for the mount: of version 2, which new ones are, else as the path stands."""
+    forbidden: type[Exception] = importlib.import_module("hvac").exceptions.Forbidden
+    try:
+        answer = client.read(_data_path(location.partition("/")[0], location))
+    except forbidden:
+        # A policy for version 1 knows no such path.
+        answer = None
+    return _secret(_found(client.read(location))) if answer is None else _newest(_document(answer))
+
+
+def _data_path(mount: str, location: str) -> str:
+    return f"{mount.strip('/')}/data/{location.removeprefix(mount).strip('/')}"
+
+
+def _newest(document: Mapping[str, Any]) -> VaultSecret:
+    values = document["data"].get("data")
+    if not isinstance(values, dict):
+        raise VaultRefusedError("its newest version is deleted")
+    return VaultSecret(values)
 
 
 def _secret(answer: Mapping[str, Any]) -> VaultSecret:
