@@ -119,7 +119,7 @@ def test_without_a_token_a_page_asks_for_one_and_shows_no_data(
 def test_pages_assets_and_metrics_need_no_token_and_get_none(
     page: Page, complaints: Complaints, server: ServerProcess
 ) -> None:
-    complaints.expected = [UNAUTHORIZED, FORBIDDEN]
+    complaints.expected = [UNAUTHORIZED]
     statuses: dict[str, int] = {}
     shown: list[str] = []
 
@@ -153,7 +153,7 @@ def test_pages_assets_and_metrics_need_no_token_and_get_none(
 def test_what_is_wrong_with_a_token_is_told(
     page: Page, complaints: Complaints, token: str, words: str
 ) -> None:
-    complaints.expected = [UNAUTHORIZED, FORBIDDEN]
+    complaints.expected = [UNAUTHORIZED]
     page.goto("/ui/")
     expect(form_of(page)).to_be_visible()
     give(page, token)
@@ -166,7 +166,7 @@ def test_what_is_wrong_with_a_token_is_told(
 
 @pytest.mark.parametrize("text", ["tokén", "two words", "“quoted”", "•••"])
 def test_what_cannot_be_a_token_is_not_sent(page: Page, complaints: Complaints, text: str) -> None:
-    complaints.expected = [UNAUTHORIZED, FORBIDDEN]
+    complaints.expected = [UNAUTHORIZED]
     page.goto("/ui/")
     expect(form_of(page)).to_be_visible()
     sent = requests_of(page)
@@ -190,7 +190,7 @@ def test_a_token_without_a_role_is_told_what_it_lacks(page: Page, complaints: Co
 def test_run_sees_its_tenant_live_and_spawns_and_cancels_there(
     page: Page, complaints: Complaints, red: httpx2.Client, blue: httpx2.Client
 ) -> None:
-    complaints.expected = [UNAUTHORIZED, FORBIDDEN]
+    complaints.expected = [UNAUTHORIZED]
     ours, theirs = run(red, "quick", "a word of red"), run(blue, "quick", "a word of blue")
     sign_in(page, token_of("run"))
     expect(row_of(page, ours)).to_be_visible()
@@ -279,7 +279,7 @@ def test_an_admin_sees_every_tenant_and_pauses_queues(
 def test_signing_out_forgets_the_token(
     page: Page, complaints: Complaints, browsed: tuple[BrowserContext, Complaints], red: httpx2.Client
 ) -> None:
-    complaints.expected = [UNAUTHORIZED, FORBIDDEN]
+    complaints.expected = [UNAUTHORIZED]
     job = run(red, "quick", "a word of red")
     sign_in(page, token_of("run"))
     expect(row_of(page, job)).to_be_visible()
@@ -300,7 +300,7 @@ def test_signing_out_forgets_the_token(
 def test_a_token_that_expires_under_a_page_leads_to_the_form(
     page: Page, complaints: Complaints, red: httpx2.Client, path: str
 ) -> None:
-    complaints.expected = [UNAUTHORIZED, FORBIDDEN, "ERR_INCOMPLETE_CHUNKED_ENCODING"]
+    complaints.expected = [UNAUTHORIZED, "ERR_INCOMPLETE_CHUNKED_ENCODING"]
     job = spawn(red, "idle")
     page.clock.install()
     page.goto(path.format(id=job["id"]))

@@ -103,18 +103,11 @@ export class LoadCharts {
       : `Since ${from}: from ${plural(count, "job")} and live events.`);
   }
 
-  // What the server says of itself now; without the role for nodes, the agents tell the rest.
+  // What the server says of itself now.
   async sample() {
-    try {
-      const { data } = await get("/v1/coord/nodes");
-      const total = (name) => data.reduce((all, node) => all + node[name], 0);
-      this.level = { depth: total("pending"), busy: total("running"), slots: total("slots"), capacity: total("queue_capacity") };
-    } catch (error) {
-      if (error.status !== 403) throw error;
-      const { data } = await get("/v1/agents");
-      const total = (name) => data.reduce((all, agent) => all + agent[name], 0);
-      this.level = { depth: total("pending"), busy: total("running"), slots: null, capacity: null };
-    }
+    const { data } = await get("/v1/coord/nodes");
+    const total = (name) => data.reduce((all, node) => all + node[name], 0);
+    this.level = { depth: total("pending"), busy: total("running"), slots: total("slots"), capacity: total("queue_capacity") };
     this.measures.sample(serverNow(), this.level.depth, this.level.busy);
     this.draw();
   }

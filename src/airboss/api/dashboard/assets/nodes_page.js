@@ -81,14 +81,8 @@ function draw(nodes, agents) {
 const refresh = coalesced(async () => {
   try {
     const agents = (await get("/v1/agents")).data;
-    let nodes = null;
-    try {
-      nodes = (await get("/v1/coord/nodes")).data;
-      showProblem("Nodes cannot be listed", null);
-    } catch (error) {
-      showProblem("Nodes cannot be listed", error, refresh);
-      if (error.status !== 403) throw error;
-    }
+    const nodes = (await get("/v1/coord/nodes")).data;
+    showProblem("Nodes and queues cannot be listed", null);
     setText(byId("fresh"), `As of ${clockTime(new Date().toISOString())}`);
     draw(nodes, agents);
   } catch (error) {
