@@ -53,6 +53,7 @@ def test_spawn_list_show_watch(ask: Callable[..., str], client: httpx2.Client) -
     assert job_id in ask("jobs", "list", "--limit", "5")
     shown = ask("jobs", "show", job_id)
     assert re.search(r"^State +completed$", shown, re.MULTILINE)
+    assert re.search(r"^Start to end +\d", shown, re.MULTILINE)
     assert re.search(r"^Usage +1 model call, 11 tokens in, 7 out$", shown, re.MULTILINE)
     assert "\nInput\nWhat is a cancel?\n" in shown
     assert shown.endswith(f"\nOutput\n{ANSWER}\n")
@@ -255,6 +256,35 @@ def test_without_a_server_it_says_how_to_start_one(
 def test_an_address_that_is_none_is_wrong_usage(ask: Callable[..., str], url: str) -> None:
     (line,) = ask("jobs", "list", "--url", url, code=ExitCode.USAGE).splitlines()
     assert "is no address of a server" in line
+
+
+@pytest.mark.parametrize("end", ["/", "/v1", "/v1/"])
+def test_the_address_that_serve_prints_is_taken(
+    ask: Callable[..., str], busy_server: ServerProcess, end: str
+) -> None:
+    assert "quick" in ask("agents", "--url", busy_server.url + end)
+
+
+def test_tls_to_a_server_without_it_is_told(ask: Callable[..., str], busy_server: ServerProcess) -> None:
+    url = busy_server.url.replace("http:", "https:")
+    why, what_next = ask("agents", "--url", url, code=ExitCode.UNREACHABLE).splitlines()
+    assert "does not speak TLS" in why
+    assert what_next == f"airboss: next: use {busy_server.url}"
+
+
+@pytest.mark.parametrize("token", [" secret\n", "\tsecret\r\n", "\n"])
+def test_white_space_around_a_token_is_no_part_of_it(
+    ask: Callable[..., str], monkeypatch: pytest.MonkeyPatch, token: str
+) -> None:
+    monkeypatch.setenv("AIRBOSS_TOKEN", token)
+    assert "quick" in ask("agents")
+
+
+@pytest.mark.parametrize("token", ["se\ncret", "se\x00cret", "s\xe9cret", "se\x7fcret"])
+def test_a_token_that_no_header_can_hold_is_wrong_usage(ask: Callable[..., str], token: str) -> None:
+    (line,) = ask("agents", "--token", token, code=ExitCode.USAGE).splitlines()
+    assert "no HTTP header can hold" in line
+    assert token not in line
 
 
 def test_what_is_no_airboss_is_told(ask: Callable[..., str], provider: FakeProvider) -> None:

@@ -83,4 +83,5 @@ def test_what_it_cannot_sign_is_told(
     assert (done.returncode, done.stdout) == (USAGE, "")
     assert told in done.stderr
     assert "Traceback" not in done.stderr
+    assert "Value error" not in done.stderr
     assert SECRET not in done.stderr

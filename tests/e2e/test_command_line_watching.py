@@ -77,12 +77,14 @@ def test_a_watch_goes_on_over_a_restart(folder: Path, port: int, provider: FakeP
             else:
                 assert server.stop() == 0
             assert watch.stderr is not None
-            assert "the connection is lost" in watch.stderr.readline()
+            told = watch.stderr.readline()
+            assert "the connection is lost" in told or "draining" in told
             server = start_server(folder, settings, port=port)
             provider.open_gate()
             told, errors = watch.communicate(timeout=_DEADLINE_SECONDS)
         assert watch.returncode == 0, errors
-        assert "connected again" in errors
+        assert errors.count("the connection is lost") <= 1, errors
+        assert errors.count("connected again") == 1, errors
         events = [json.loads(line) for line in [*seen, *told.splitlines()]]
         with server.client() as client:
             kept = client.get(job["links"]["events"], params={"limit": 200}).json()["data"]
@@ -109,6 +111,80 @@ def test_a_server_that_stays_away_is_waited_for_no_longer_than_asked(
     assert watch.returncode == ExitCode.UNREACHABLE
     assert f"airboss jobs watch {job['id']}" in errors.splitlines()[-1]
     assert "Traceback" not in errors
+
+
+@pytest.mark.parametrize("how", [("jobs", "watch", "ID"), ("jobs", "watch", "ID", "--json")])
+def test_a_job_that_ends_in_a_drain_is_told(
+    folder: Path, provider: FakeProvider, how: tuple[str, ...]
+) -> None:
+    settings = settings_of(provider) | {"server": {"shutdown_grace_seconds": 10}}
+    server = start_server(folder, settings)
+    try:
+        calls, hanging = provider.calls("gate"), provider.calls("hang-first")
+        with server.client() as client:
+            job = spawn(client, "gate")
+            spawn(client, "hang-first")
+            provider.wait_called("gate", calls + 1)
+            # It keeps the server in its drain while the other ends.
+            provider.wait_called("hang-first", hanging + 1)
+            arguments = [job["id"] if word == "ID" else word for word in how]
+            with command(server.url, folder, *arguments) as watch:
+                seen = lines_until(watch, "model.called")
+                server.process.terminate()
+                assert watch.stderr is not None
+                assert watch.stderr.readline() == "airboss: the server is draining\n"
+                provider.open_gate()
+                told, errors = watch.communicate(timeout=_DEADLINE_SECONDS)
+        assert (watch.returncode, errors) == (0, "")
+        assert "job.completed" in told
+        if "--json" not in how:
+            assert told.endswith(f"\n\ncompleted: {ANSWER}\n")
+        else:
+            ids = [json.loads(line)["id"] for line in [*seen, *told.splitlines()]]
+            assert ids == sorted(set(ids), key=int)
+    finally:
+        provider.close_gate()
+        server.kill()
+
+
+def test_waiting_for_a_job_that_ends_in_a_drain(folder: Path, provider: FakeProvider) -> None:
+    server = start_server(folder, settings_of(provider) | {"server": {"shutdown_grace_seconds": 10}})
+    try:
+        calls, hanging = provider.calls("gate"), provider.calls("hang-first")
+        with server.client() as client:
+            spawn(client, "hang-first")
+        provider.wait_called("hang-first", hanging + 1)
+        with command(server.url, folder, "jobs", "spawn", "gate", "x", "--wait") as waiting:
+            provider.wait_called("gate", calls + 1)
+            server.process.terminate()
+            assert waiting.stderr is not None
+            assert waiting.stderr.readline() == "airboss: the server is draining\n"
+            provider.open_gate()
+            told, errors = waiting.communicate(timeout=_DEADLINE_SECONDS)
+        assert (waiting.returncode, told, errors) == (0, f"{ANSWER}\n", "")
+    finally:
+        provider.close_gate()
+        server.kill()
+
+
+def test_waiting_through_a_drain_is_quiet_and_ends_with_the_patience(
+    folder: Path, provider: FakeProvider
+) -> None:
+    settings = settings_of(provider) | {"server": {"shutdown_grace_seconds": 1.5}}
+    server = start_server(folder, settings)
+    calls = provider.calls("hang-first")
+    with server.client() as client:
+        job = spawn(client, "hang-first")
+    provider.wait_called("hang-first", calls + 1)
+    with command(server.url, folder, "jobs", "watch", job["id"], "--reconnect-seconds", "1") as watch:
+        lines_until(watch, "model.called")
+        assert server.stop() == 0
+        told, errors = watch.communicate(timeout=_DEADLINE_SECONDS)
+    assert watch.returncode == ExitCode.UNREACHABLE, told
+    draining, lost, *last = errors.splitlines()
+    assert draining == "airboss: the server is draining"
+    assert lost == "airboss: the connection is lost; trying for 1 s more"
+    assert len(last) == 2, last
 
 
 def test_ctrl_c_ends_the_watching_and_not_the_job(

@@ -20,12 +20,11 @@ class ApiClient:
     """Synchronous, for commands. Raises `CommandError` where there is no answer, or a refusal."""
 
     def __init__(self, url: str, token: str | None, answer_seconds: float = _ANSWER_SECONDS) -> None:
-        headers = {"Authorization": f"Bearer {token}"} if token else {}
         self.url = url
         try:
             self._http = httpx2.Client(
                 base_url=url,
-                headers=headers,
+                headers=_authorization(token),
                 timeout=httpx2.Timeout(answer_seconds, connect=min(_CONNECT_SECONDS, answer_seconds)),
                 trust_env=False,
                 # Reading the system's certificates takes longer than a request without them. Read by the standard
@@ -34,8 +33,6 @@ class ApiClient:
             )
         except httpx2.InvalidURL as error:
             raise UsageError(f"'{url}' is no address of a server: {error}") from None
-        except UnicodeEncodeError:
-            raise UsageError("the token holds characters that no token has") from None
         if self._http.base_url.scheme not in ("http", "https") or not self._http.base_url.host:
             raise UsageError(f"'{url}' is no address of a server: it must be like http://127.0.0.1:8700")
 
@@ -96,6 +93,9 @@ class ApiClient:
                 f"the certificate of {self.url} is not trusted ({error})",
                 "name the file of the authority that signed it in SSL_CERT_FILE",
             )
+        if "WRONG_VERSION_NUMBER" in str(error):
+            http_url = self.url.replace("https:", "http:", 1)
+            return UnreachableError(f"the server at {self.url} does not speak TLS", f"use {http_url}")
         if isinstance(error, httpx2.ConnectError | httpx2.ConnectTimeout):
             return UnreachableError(f"cannot reach {self.url}: is the server running?", advice)
         return UnreachableError(f"no answer from {self.url} ({type(error).__name__})", advice)
@@ -113,6 +113,17 @@ class ApiClient:
             f"HTTP {answer.status_code} from {answer.url}, which does not look like an Airboss",
             "name the server with --url or AIRBOSS_URL",
         )
+
+
+def _authorization(token: str | None) -> dict[str, str]:
+    """Return the header of a token; the line's end of the file that it was read from is no part of it."""
+    token = (token or "").strip()
+    if not (token.isascii() and token.isprintable()):
+        raise UsageError(
+            "the token of --token or AIRBOSS_TOKEN holds characters that no HTTP header can hold;"
+            " give it exactly as it was issued"
+        )
+    return {"Authorization": f"Bearer {token}"} if token else {}
 
 
 def _given(parameters: Mapping[str, Any]) -> dict[str, str | Sequence[str]]:

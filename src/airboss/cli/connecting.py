@@ -23,7 +23,8 @@ def connect(url: str | None, token: str | None, config: Path | None) -> ApiClien
 def server_url(url: str | None, config: Path | None) -> str:
     """Return where the server is: what was named, else what the settings say."""
     if url is not None:
-        return url.rstrip("/")
+        # `serve` prints the address of the API, which ends so.
+        return url.rstrip("/").removesuffix("/v1").rstrip("/")
     return load_late(Late.SETTINGS).server_url(config) if _are_there_settings(config) else DEFAULT_URL
 
 

@@ -36,8 +36,8 @@ def demo(config: ConfigOption = None) -> None:
         client = connect(url, None, config)
         job = client.post("/v1/jobs", {"agent": "offline", "input": _QUESTION})
         code = watch_lines(client, job["id"], PATIENCE_SECONDS)
-        typer.echo(f"\nDashboard: {url}/ui/")
         if sys.stdin.isatty():
+            typer.echo(f"\nDashboard: {url}/ui/")
             typer.echo("Serving until Ctrl-C.")
             signal.pause()
     raise typer.Exit(code)

@@ -3,6 +3,7 @@
 import json
 import time
 from collections.abc import Callable, Iterator, Mapping
+from enum import Enum, auto
 from http import HTTPStatus
 from typing import Any
 
@@ -12,6 +13,15 @@ from airboss.cli.sse import Frame
 from airboss.domain.states import FINAL_STATES
 
 _FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 0.2, 2.0
+#: A server that drains answers `wait` at once, and is gone within 0.2 s of its last job (measured): who waits for
+#: that one has to ask often.
+_EARLY_PAUSE_SECONDS = 0.02
+#: How long one request waits for the end of a job.
+LOOK_SECONDS = 25
+_LOOKS_BETWEEN_STREAMS = 5
+_DRAINING_PAUSE_SECONDS = 1.0
+#: An answer to `wait` that came so much sooner than asked for is that of a server that drains.
+_EARLY_FRACTION = 0.5
 #: A stream that stood for so long was well, even if it was silent.
 _WELL_SECONDS = 1.0
 _COMES_BACK = {
@@ -22,10 +32,17 @@ _COMES_BACK = {
 }
 
 
+class _Trouble(Enum):
+    NONE = auto()
+    DRAINING = auto()
+    LOST = auto()
+
+
 class Patience:
     """How long a server that was there may be away.
 
     A server that never answered is not one that restarts: the first request has no patience.
+    `tell` hears of each trouble once, and nothing when it is over.
     """
 
     def __init__(self, seconds: float, tell: Callable[[str], None]) -> None:
@@ -34,6 +51,7 @@ class Patience:
         self._was_there = False
         self._opened_at: float | None = None
         self._lost_at: float | None = None
+        self._trouble = _Trouble.NONE
         self._pause_seconds = _FIRST_PAUSE_SECONDS
 
     @property
@@ -47,11 +65,12 @@ class Patience:
 
     def is_well(self) -> None:
         """Note that something came: what was lost before does not count any more."""
-        self._was_there = True
-        if self._lost_at is not None:
-            self._tell("")
-        self._lost_at = None
-        self._pause_seconds = _FIRST_PAUSE_SECONDS
+        self._is_there(_Trouble.NONE, "")
+
+    def drains(self) -> None:
+        """Note that the server is about to leave: it still answers, and its streams tell no more."""
+        self._opened_at = None
+        self._is_there(_Trouble.DRAINING, "the server is draining")
 
     def wait(self, cause: CommandError) -> None:
         """Wait a while before the next try; raises the cause where there is none."""
@@ -64,30 +83,109 @@ class Patience:
         left_seconds = self._lost_at + self._seconds - now
         if not self._was_there or left_seconds <= 0 or not _may_pass(cause):
             raise cause
-        self._tell(f"the connection is lost; trying for {left_seconds:.0f} s more")
+        self._turn(_Trouble.LOST, f"the connection is lost; trying for {left_seconds:.0f} s more")
         time.sleep(min(self._pause_seconds, left_seconds))
         self._pause_seconds = min(2 * self._pause_seconds, _LONGEST_PAUSE_SECONDS)
 
+    def _is_there(self, trouble: _Trouble, text: str) -> None:
+        self._was_there = True
+        self._lost_at = None
+        self._pause_seconds = _FIRST_PAUSE_SECONDS
+        self._turn(trouble, text)
+
+    def _turn(self, trouble: _Trouble, text: str) -> None:
+        if trouble is not self._trouble:
+            self._trouble = trouble
+            self._tell(text)
+
+
+def _pause() -> bool:
+    time.sleep(_DRAINING_PAUSE_SECONDS)
+    return False
+
 
 def follow(
-    client: ApiClient, path: str, parameters: Mapping[str, Any], after: int | None, patience: Patience
+    client: ApiClient,
+    path: str,
+    parameters: Mapping[str, Any],
+    after: int | None,
+    patience: Patience,
+    has_ended: Callable[[], bool] = _pause,
 ) -> Iterator[Frame]:
-    """Yield every frame once; a stream that broke off goes on behind the last id, for a while."""
+    """Yield every frame once; a stream that broke off goes on behind the last id, for a while.
+
+    `has_ended` is asked while the server drains, and takes its time: True ends this.
+    """
     while True:
         cause: CommandError = UnreachableError(f"the stream of {client.url} broke off")
+        is_draining = False
         try:
             for frame in client.stream(path, parameters, after, patience.opened):
+                if frame.event == "stream.end" and _reason(frame) == "draining":
+                    patience.drains()
+                    is_draining = True
+                    break
                 patience.is_well()
                 after = frame.id if frame.id is not None else after
-                if frame.event == "stream.end" and _reason(frame) == "draining":
-                    # The server goes, the stream does not: a reader hears of it when it stays away.
-                    break
                 yield frame
                 if frame.event == "stream.end":
                     return
+            if is_draining:
+                if has_ended():
+                    return
+                continue
         except (UnreachableError, RefusedError) as error:
             cause = error
         patience.wait(cause)
+
+
+class FollowedJob:
+    """A job that is followed to its end: its frames first, then how it ended."""
+
+    def __init__(self, client: ApiClient, path: str, patience: Patience) -> None:
+        self._client = client
+        self._path = path
+        self._patience = patience
+        self._ended: dict[str, Any] | None = None
+
+    def frames(self) -> Iterator[Frame]:
+        last_id = 0
+        path = f"{self._path}/events"
+        for frame in follow(self._client, path, {}, last_id, self._patience, self._has_ended):
+            last_id = last_id if frame.id is None else frame.id
+            yield frame
+        if self._ended is not None:
+            yield from self._rest(last_id)
+
+    def job(self) -> dict[str, Any]:
+        """Return the job; a server that went away behind the last frame is waited for."""
+        if self._ended is None:
+            self._ended = wait_for_end(self._client, self._path, self._patience, LOOK_SECONDS, lambda _: None)
+        return self._ended
+
+    def _has_ended(self) -> bool:
+        for _ in range(_LOOKS_BETWEEN_STREAMS):
+            job = self._client.get(self._path)
+            if job["state"] in FINAL_STATES:
+                self._ended = job
+                return True
+            time.sleep(_DRAINING_PAUSE_SECONDS)
+        return False
+
+    def _rest(self, last_id: int) -> Iterator[Frame]:
+        """Yield what no stream told any more, as far as the server stays to tell it."""
+        parameters: dict[str, Any] = {"limit": "200"}
+        try:
+            while True:
+                page = self._client.get(f"{self._path}/events", parameters)
+                for event in page["data"]:
+                    if int(event["id"]) > last_id:
+                        yield Frame(int(event["id"]), event["type"], json.dumps(event, ensure_ascii=False))
+                if not page["has_more"]:
+                    return
+                parameters["cursor"] = page["next_cursor"]
+        except (UnreachableError, RefusedError):
+            return
 
 
 def wait_for_end(
@@ -100,15 +198,20 @@ def wait_for_end(
     """Return the job at its end; `on_job` sees it as it stands, every `look_seconds`."""
     seconds = 0
     while True:
+        asked_at = time.monotonic()
         try:
             job = client.get(f"{path}/wait", {"timeout_seconds": str(seconds)})
         except (UnreachableError, RefusedError) as error:
             patience.wait(error)
             continue
-        patience.is_well()
         if job["state"] in FINAL_STATES:
             return job
-        on_job(job)
+        if time.monotonic() - asked_at < seconds * _EARLY_FRACTION:
+            patience.drains()
+            time.sleep(_EARLY_PAUSE_SECONDS)
+        else:
+            patience.is_well()
+            on_job(job)
         seconds = look_seconds
 
 

@@ -62,7 +62,8 @@ def _fields(job: Job, now: datetime | None) -> Iterator[tuple[str, str, str]]:
     yield "Run at", _moment(job["run_at"], now), ""
     yield "Started", _moment(job["started_at"], now), ""
     yield "Finished", _moment(job["finished_at"], now), ""
-    yield "Took", times.between(job["started_at"], job["finished_at"]), ""
+    # The time between attempts is in it, and that while no server ran.
+    yield "Start to end", times.between(job["started_at"], job["finished_at"]), ""
     yield "Time-out", times.duration(job["timeout_seconds"]), ""
     yield "Usage", usage_text(job), ""
     yield "Retry of", job["retry_of"] or "", ""

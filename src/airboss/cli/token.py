@@ -14,6 +14,13 @@ CENTURY_SECONDS = 100 * 365 * 24 * HOUR_SECONDS
 token = typer.Typer(help="Tokens for a server that asks for one.", no_args_is_help=True)
 
 
+def _known_roles(roles: list[str]) -> list[str]:
+    for role in roles:
+        if role not in tuple(Role):
+            raise typer.BadParameter(f"'{role}' is not one of {', '.join(Role)}.")
+    return roles
+
+
 @token.callback()
 def tokens() -> None:
     """Keep `issue` a command of its own: a group of one would swallow its name."""
@@ -23,7 +30,14 @@ def tokens() -> None:
 def issue(
     subject: Annotated[str, typer.Option("--subject", help="Who the token stands for.")],
     role: Annotated[
-        list[Role], typer.Option("--role", help="What it may do; each includes the weaker ones.")
+        list[str],
+        typer.Option(
+            "--role",
+            help="What it may do; each includes the weaker ones.",
+            metavar=f"[{'|'.join(Role)}]",
+            callback=_known_roles,
+            autocompletion=lambda: list(Role),
+        ),
     ],
     tenant: Annotated[str | None, typer.Option("--tenant", help="Whose jobs it sees; else default.")] = None,
     ttl_seconds: Annotated[

@@ -14,7 +14,7 @@ from airboss.cli.api_client import ApiClient
 from airboss.cli.event_lines import frame_line
 from airboss.cli.exit_codes import OF_END, ExitCode
 from airboss.cli.failures import CommandError, UnreachableError
-from airboss.cli.following import Patience, follow, wait_for_end
+from airboss.cli.following import LOOK_SECONDS, FollowedJob, Patience, wait_for_end
 from airboss.cli.job_page import error_lines, usage_text
 from airboss.cli.job_view import JobView
 from airboss.cli.live_view import LiveView, step_lines
@@ -32,7 +32,6 @@ from airboss.cli.terminal import (
 )
 from airboss.domain.states import JobState
 
-_LOOK_SECONDS = 25
 _LOOK_SECONDS_ON_TERMINALS = 2
 
 Job = Mapping[str, Any]
@@ -55,10 +54,11 @@ def watch_job(client: ApiClient, job_id: str, *, as_json: bool, patience_seconds
 def watch_lines(client: ApiClient, job_id: str, patience_seconds: float) -> ExitCode:
     """Write a line for each event, then how the job ended."""
     patience = Patience(patience_seconds, _tell_trouble)
-    for frame in follow(client, f"{job_path(job_id)}/events", {}, 0, patience):
+    followed = FollowedJob(client, job_path(job_id), patience)
+    for frame in followed.frames():
         if frame.id is not None:
             say(frame_line(frame))
-    job = _ended(client, job_id, patience)
+    job = followed.job()
     say(Text.assemble("\n", (f"{job['state']}: ", state_style(job["state"])), _ending(job)))
     for line in list(error_lines(job))[1:] if job["error"] is not None else []:
         say(line)
@@ -70,7 +70,7 @@ def wait_for_job(client: ApiClient, job_id: str, *, patience_seconds: float) -> 
     with _leaving(job_id):
         if not (sys.stderr.isatty() and is_terminal()):
             patience = Patience(patience_seconds, _tell_trouble)
-            return wait_for_end(client, job_path(job_id), patience, _LOOK_SECONDS, lambda _: None)
+            return wait_for_end(client, job_path(job_id), patience, LOOK_SECONDS, lambda _: None)
         with error_console().status(Text(job_id)) as status:
             return wait_for_end(
                 client,
@@ -100,19 +100,20 @@ def code_of(job: Job) -> ExitCode:
 
 def _watch_json(client: ApiClient, job_id: str, patience_seconds: float) -> ExitCode:
     patience = Patience(patience_seconds, _tell_trouble)
-    for frame in follow(client, f"{job_path(job_id)}/events", {}, 0, patience):
+    followed = FollowedJob(client, job_path(job_id), patience)
+    for frame in followed.frames():
         write_json_line(frame.data)
-    return code_of(_ended(client, job_id, patience))
+    return code_of(followed.job())
 
 
 def _watch_live(client: ApiClient, job_id: str, patience_seconds: float) -> ExitCode:
     view = JobView(job_id)
     with LiveView(console(), client, job_path(job_id), view) as live:
-        patience = Patience(patience_seconds, live.trouble)
-        for frame in follow(client, f"{job_path(job_id)}/events", {}, 0, patience):
+        followed = FollowedJob(client, job_path(job_id), Patience(patience_seconds, live.trouble))
+        for frame in followed.frames():
             if frame.id is not None:
                 live.apply(json.loads(frame.data))
-        job = _ended(client, job_id, patience)
+        job = followed.job()
     for line in step_lines(view):
         console().print(line, soft_wrap=False, no_wrap=True, overflow="ellipsis")
     _say_end(job)
@@ -127,14 +128,10 @@ def _say_end(job: Job) -> None:
     elif job["output"] is not None:
         say(Text(as_text(job["output"])))
         say()
-    facts = (times.between(job["started_at"], job["finished_at"]), usage_text(job), job["id"])
+    took = times.between(job["started_at"], job["finished_at"])
+    facts = (f"{took} from start to end" if took else "", usage_text(job), job["id"])
     told = ", ".join(fact for fact in facts if fact)
     say(Text.assemble((job["state"], state_style(job["state"])), (f"  {told}", "dim")))
-
-
-def _ended(client: ApiClient, job_id: str, patience: Patience) -> dict[str, Any]:
-    """Return the job behind its stream; a server that went away in between is waited for."""
-    return wait_for_end(client, job_path(job_id), patience, _LOOK_SECONDS, lambda _: None)
 
 
 @contextmanager
