@@ -84,7 +84,8 @@ def test_a_watch_goes_on_over_a_restart(folder: Path, port: int, provider: FakeP
             told, errors = watch.communicate(timeout=_DEADLINE_SECONDS)
         assert watch.returncode == 0, errors
         assert errors.count("the connection is lost") <= 1, errors
-        assert errors.count("connected again") == 1, errors
+        # A server that says it drains, and is back before the next look, was never lost.
+        assert how == "stop" or errors.count("connected again") == 1, errors
         events = [json.loads(line) for line in [*seen, *told.splitlines()]]
         with server.client() as client:
             kept = client.get(job["links"]["events"], params={"limit": 200}).json()["data"]

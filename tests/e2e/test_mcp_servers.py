@@ -133,11 +133,12 @@ def test_starts_and_stops_carry_the_id_of_their_request(client: httpx2.Client, s
     with event_stream(server, types="mcp.server_started,mcp.server_stopped") as reader:
         client.post(f"{SERVERS}/odd/start", headers={"X-Request-ID": "begin"})
         client.post(f"{SERVERS}/odd/stop", headers={"X-Request-ID": "end"})
-        frames = [reader.next(), reader.next()]
+        frames = reader.until(lambda frame: frame.data["data"]["correlation_id"] == "end")
     told = [
         (frame.event, frame.data["data"]["server"], frame.data["data"]["correlation_id"]) for frame in frames
     ]
-    assert told == [("mcp.server_started", "odd", "begin"), ("mcp.server_stopped", "odd", "end")]
+    # The end of the first one may still come here.
+    assert told[-2:] == [("mcp.server_started", "odd", "begin"), ("mcp.server_stopped", "odd", "end")]
     client.post(f"{SERVERS}/odd/start")
 
 

@@ -283,7 +283,9 @@ async def test_a_check_tries_and_keeps_nothing(service: Service, spec: dict[str,
 
 async def test_what_is_not_allowed_is_not_even_tried(service: Service) -> None:
     await refused("forbidden", service.servers.check(None, {"command": "sh"}))
-    await refused("invalid_body", service.servers.check(None, {"command": "uvx", "env": {"K": "hunter2"}}))
+    await refused(
+        "invalid_body", service.servers.check(None, {"command": "uvx", "env": {"API_KEY": "hunter2"}})
+    )
     await refused("server_exists", service.servers.check("git", SPEC))
     assert service.connections.checked == []
 

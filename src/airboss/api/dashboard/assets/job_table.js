@@ -24,7 +24,7 @@ function cells(job) {
     element("td", { class: "cell-agent" }, job.agent),
     element("td", { class: "cell-input wide" }, element("span", { class: "clip" }, job.input_preview)),
     element("td", { class: "number", "data-label": "Queue" }, queueWait(job)),
-    element("td", { class: "number", "data-label": "Run time" }, runTime(job)),
+    element("td", { class: "number", "data-label": "Start to end" }, runTime(job)),
     element("td", { class: "number", "data-label": "Attempt" }, `${job.attempt}/${job.max_attempts}`),
     element("td", { class: "number cell-created" }, since(job.created_at, "ago")),
   ];

@@ -29,7 +29,7 @@ function charts() {
       bars: [outcome("completed", "completed"), outcome("failed", "failed", true), outcome("timed_out", "timed out", true, true), outcome("cancelled", "cancelled", true, true)],
     }),
     wait: new Chart("Queue wait", { write: duration, lines: quantiles("waitP50", "waitP95") }),
-    run: new Chart("Run time", { write: duration, lines: quantiles("runP50", "runP95") }),
+    run: new Chart("Start to end", { write: duration, lines: quantiles("runP50", "runP95") }),
   };
 }
 
