@@ -54,10 +54,6 @@ class Patience:
         self._trouble = _Trouble.NONE
         self._pause_seconds = _FIRST_PAUSE_SECONDS
 
-    @property
-    def was_there(self) -> bool:
-        return self._was_there
-
     def opened(self) -> None:
         """Note that there is a connection, which may yet turn out to be of no use."""
         self._was_there = True

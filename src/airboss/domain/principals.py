@@ -37,9 +37,5 @@ class Principal:
         """Return how long the caller stays who it is; None for ever."""
         return None if self.expires_at_ms is None else (self.expires_at_ms - now_ms) / 1000
 
-    def sees(self, tenant: str | None) -> bool:
-        """Tell whether the caller may see data of this tenant; None belongs to everyone."""
-        return tenant is None or self.role is Role.ADMIN or tenant == self.tenant
-
 
 LOCAL_ADMIN = Principal(subject="local", tenant="default", role=Role.ADMIN)
