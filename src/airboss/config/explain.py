@@ -11,7 +11,7 @@ from airboss.config.consistency import Inconsistency
 from airboss.config.environment import variable_of
 from airboss.config.layers import ItemPath, Layer, key_part, origin_of, origin_of_leaf
 from airboss.config.masking import without_password
-from airboss.config.nearest import nearest
+from airboss.config.nearest import known_beside, nearest
 from airboss.config.origins import DEFAULT_ORIGIN, LayerName, Origin
 from airboss.config.paths import KeyPath, dotted
 from airboss.config.problems import Problem
@@ -20,6 +20,7 @@ from airboss.config.tree import Key, key_at
 from airboss.config.values import NAME_PATTERN
 
 _LONGEST_SHOWN = 60
+_HOW_VARIABLES_ARE_NAMED = "settings are named AIRBOSS_SECTION__KEY, such as AIRBOSS_SERVER__PORT: unset it, or see 'airboss config schema'"
 _UNDECIDED_DEFAULT = "default_factory_not_called"  # follows from another error: no key without a kind
 _KEY_MARK = "[key]"  # pydantic's mark for an error in a mapping's key
 
@@ -53,8 +54,9 @@ def broken_rule_problem(found: Inconsistency, layers_highest_first: Iterable[Lay
 
 def unknown_variable(variable: str, path: KeyPath) -> Problem:
     """Say that a variable sets nothing, and which one would."""
-    text = f"is not a setting; did you mean {variable_of(nearest(path))}?"
-    return Problem(f"{variable} {text}", origin=Origin(LayerName.ENVIRONMENT))
+    meant = nearest(path)
+    hint = _HOW_VARIABLES_ARE_NAMED if meant is None else f"did you mean {variable_of(meant)}?"
+    return Problem(f"{variable} is not a setting; {hint}", origin=Origin(LayerName.ENVIRONMENT))
 
 
 def invalid_paths(error: ValidationError) -> set[KeyPath]:
@@ -73,6 +75,10 @@ def _problem(details: ErrorDetails, layers: tuple[Layer, ...]) -> Problem:
 
 def _unknown_key(path: KeyPath) -> str:
     meant = nearest(path)
+    if meant is None:
+        section, names = known_beside(path)
+        where = f"in {dotted(section)} there are" if section else "the sections are"
+        return f"{dotted(path)} is not a setting; {where} {', '.join(names)}"
     if dotted(meant) == dotted(path):
         return f"{dotted(path)} is not one key; nest it, as in `{meant[0]}: {{{dotted(meant[1:])}: …}}`"
     return f"{dotted(path)} is not a setting; did you mean {dotted(meant)}?"

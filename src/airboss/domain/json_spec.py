@@ -3,11 +3,11 @@
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from difflib import get_close_matches
 from typing import Any, TypeGuard
 from urllib.parse import parse_qsl, urlsplit
 
 from airboss.domain.mcp_servers import ContainerSpec, ExternalSpec, ProcessSpec, ServerSpec
+from airboss.domain.nearest_name import suggestion
 
 #: Names of servers; the first parts of the built-in tools' names are taken.
 SERVER_NAME_PATTERN = r"^[a-z0-9][a-z0-9_-]{0,62}$"
@@ -124,9 +124,7 @@ def _problems(given: object, is_reference: IsReference, reference_forms: str) ->
 
 
 def _unknown(key: str, known: list[str]) -> str:
-    near = get_close_matches(key, known, n=1, cutoff=0.5) or [each for each in known if key and key in each]
-    hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(known)}"
-    return f"is not known here; {hint}"
+    return f"is not known here; {suggestion(key, known)}"
 
 
 def _endpoint_url(value: object) -> Iterator[SpecProblem]:

@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Coroutine, Iterable, Sequence
 from dataclasses import dataclass, replace
-from difflib import get_close_matches
 from typing import Any, TypeVar
 
 from airboss.domain.agents import AgentSpec
@@ -28,6 +27,7 @@ from airboss.domain.mcp_servers import (
     ServerState,
     ServerStatus,
 )
+from airboss.domain.nearest_name import suggestion
 from airboss.manager.mcp_news import McpNews
 from airboss.manager.server_permissions import forbidden
 from airboss.ports.clock import Clock
@@ -299,11 +299,8 @@ class McpServers:
 
     def _unknown(self, name: str) -> AirbossError:
         names = sorted(self._servers)
-        near = get_close_matches(name, names, n=1)
-        hint = f"did you mean '{near[0]}'?" if near else f"there are: {', '.join(names) or 'none'}"
-        return AirbossError(
-            "unknown_server", f"there is no MCP server '{name[:64]}'; {hint}", details={"servers": names}
-        )
+        text = f"there is no MCP server '{name[:64]}'; {suggestion(name, names)}"
+        return AirbossError("unknown_server", text, details={"servers": names})
 
     def _view(self, server: Server) -> ServerView:
         agents = tuple(agent.name for agent in self._agents if server.name in agent.mcp_servers)

@@ -1,10 +1,10 @@
 """The agents that can be spawned."""
 
 from collections.abc import Iterable, Iterator
-from difflib import get_close_matches
 
 from airboss.domain.agents import AgentSpec
 from airboss.domain.errors import AirbossError
+from airboss.domain.nearest_name import suggestion
 
 
 class AgentRegistry:
@@ -26,10 +26,9 @@ class AgentRegistry:
         """Return an agent; raises `unknown_agent` with the nearest name there is."""
         agent = self._agents.get(name)
         if agent is None:
-            raise AirbossError("unknown_agent", self._advice(name), details={"agents": list(self._agents)})
+            raise AirbossError(
+                "unknown_agent",
+                f"there is no agent '{name[:64]}'; {suggestion(name, self._agents)}",
+                details={"agents": list(self._agents)},
+            )
         return agent
-
-    def _advice(self, name: str) -> str:
-        near = get_close_matches(name, self._agents, n=1)
-        hint = f"did you mean '{near[0]}'?" if near else f"there are: {', '.join(self._agents) or 'none'}"
-        return f"there is no agent '{name[:64]}'; {hint}"

@@ -2,9 +2,9 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from difflib import get_close_matches
 
 from airboss.domain.errors import AirbossError
+from airboss.domain.nearest_name import suggestion
 from airboss.domain.providers import ProviderSpec
 from airboss.ports.clock import Clock
 from airboss.ports.log import Log
@@ -49,8 +49,7 @@ class ProviderRegistry:
         """Return a provider; raises `unknown_provider` with the nearest name there is."""
         provider = self._providers.get(name)
         if provider is None:
-            near = get_close_matches(name, self._providers, n=1)
-            hint = f"did you mean '{near[0]}'?" if near else f"there are: {', '.join(self._providers)}"
+            hint = suggestion(name, self._providers)
             raise AirbossError("unknown_provider", f"there is no provider '{name[:64]}'; {hint}")
         return provider
 

@@ -118,10 +118,54 @@ def test_a_wrong_value_names_its_place_and_what_was_expected(refusal: Refusal, t
         ("server.port: 1", "server.port is not one key; nest it, as in `server: {port: …}`"),
         ("jwt_secret: x", "jwt_secret is not a setting; did you mean auth.jwt.secret?"),
         ("api_key: x", "api_key is not a setting; did you mean providers.NAME.api_key?"),
+        ("auth: {secret: x}", "auth.secret is not a setting; did you mean auth.jwt.secret?"),
+        ("telemetry: {level: x}", "telemetry.level is not a setting; did you mean telemetry.log_level?"),
+        (
+            "providers: {a: {kind: ollama, url: x}}",
+            "providers.a.url is not a setting; did you mean providers.a.base_url?",
+        ),
     ],
 )
 def test_an_unknown_key_names_the_nearest(refusal: Refusal, text: str, meant: str) -> None:
     assert refusal(text) == [f"airboss.yaml:1: {meant}"]
+
+
+_SECTIONS = "the sections are server, storage, limits, auth, providers, agents, tools, mcp, secrets, events, retention, telemetry"
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("database: x", f"database is not a setting; {_SECTIONS}"),
+        ("logging: {level: x}", f"logging is not a setting; {_SECTIONS}"),
+        (
+            "limits: {foo: 1}",
+            "limits.foo is not a setting; in limits there are max_concurrent_jobs, queue_capacity, spawn_rate, read_rate, store_url, store_failure",
+        ),
+        ("tools: {shell: {}}", "tools.shell is not a setting; in tools there are files, web"),
+        ("storage: {path: x}", "storage.path is not a setting; in storage there are url, replica_url"),
+        (
+            "server: {address: 0.0.0.0}",
+            (
+                "server.address is not a setting; in server there are host, port, data_dir, require_tls, "
+                "tls_cert_path, tls_key_path, max_body_bytes, receive_timeout_seconds, max_connections, "
+                "max_subscribers_per_caller, shutdown_grace_seconds, forwarded_allow_ips, allowed_hosts, cors_origins, "
+                "metrics_public"
+            ),
+        ),
+    ],
+)
+def test_a_key_that_is_like_no_other_is_told_what_there_is(refusal: Refusal, text: str, told: str) -> None:
+    assert refusal(text) == [f"airboss.yaml:1: {told}"]
+
+
+def test_a_variable_that_is_like_no_other_is_told_how_they_are_named(refusal: Refusal) -> None:
+    assert refusal(None, {"AIRBOSS_FOO": "x"}) == [
+        (
+            "AIRBOSS_FOO is not a setting; settings are named AIRBOSS_SECTION__KEY, such as AIRBOSS_SERVER__PORT: "
+            "unset it, or see 'airboss config schema'"
+        )
+    ]
 
 
 @pytest.mark.parametrize(
@@ -130,6 +174,8 @@ def test_an_unknown_key_names_the_nearest(refusal: Refusal, text: str, meant: st
         ("AIRBOSS_SERVR__PORT", "AIRBOSS_SERVER__PORT"),
         ("AIRBOSS_PORT", "AIRBOSS_SERVER__PORT"),
         ("AIRBOSS_server__port", "AIRBOSS_SERVER__PORT"),
+        ("AIRBOSS_SERVR__PROT", "AIRBOSS_SERVER__PORT"),
+        ("AIRBOSS_AGENT__A__MODEL", "AIRBOSS_AGENTS__A__MODEL"),
         ("AIRBOSS_SERVER__PORT__X", "AIRBOSS_SERVER__PORT"),
         ("AIRBOSS_PROVIDERS__LOCAL__APIKEY", "AIRBOSS_PROVIDERS__LOCAL__API_KEY"),
         ("AIRBOSS_SERVER__CORS_ORIGINS__0", "AIRBOSS_SERVER__CORS_ORIGINS"),
@@ -293,7 +339,7 @@ def test_variables_that_are_not_settings_are_left_alone(load: Load, refusal: Ref
             "mcp:\n  servers:\n    files: {command: x}\n    b: {command: x, arg: []}\n    c: {image: -v}\n",
             [
                 "airboss.yaml:3: mcp.servers.files: files is taken by the built-in tools files.*; choose another name",
-                "airboss.yaml:4: mcp.servers.b.arg: is not known here; did you mean args?",
+                "airboss.yaml:4: mcp.servers.b.arg: is not known here; did you mean 'args'?",
                 (
                     "airboss.yaml:5: mcp.servers.c.image: must be the name of an image, such as "
                     "registry.example/name:tag"

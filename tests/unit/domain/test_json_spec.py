@@ -61,18 +61,18 @@ def test_what_a_server_is_follows_from_its_keys(spec: dict[str, Any], meant: Ser
         (5, {"": "must be a mapping"}),
         ({}, {"": "must have exactly one of endpoint_url, command and image"}),
         ({"command": "a", "image": "b"}, {"": "must have exactly one of endpoint_url, command and image"}),
-        ({"command": "a", "arg": []}, {"arg": "is not known here; did you mean args?"}),
-        ({"command": "a", "type": "stdio"}, {"type": "is not known here; there are args, command, env"}),
+        ({"command": "a", "arg": []}, {"arg": "is not known here; did you mean 'args'?"}),
+        ({"command": "a", "type": "stdio"}, {"type": "is not known here; there are: args, command, env"}),
         (
             {"url": "https://a"},
             {
                 "": "must have exactly one of endpoint_url, command and image",
-                "url": "is not known here; did you mean endpoint_url?",
+                "url": "is not known here; did you mean 'endpoint_url'?",
             },
         ),
         (
             {"image": "b", "args": ["--privileged"]},
-            {"args": "is not known here; there are env, image"},
+            {"args": "is not known here; there are: env, image"},
         ),
         (
             {"image": "--privileged"},
