@@ -2,6 +2,7 @@
 
 from fastapi import FastAPI
 
+from airboss.api.dashboard.error_pages import install_error_pages
 from airboss.api.errors import install_error_handlers
 from airboss.api.openapi import openapi_document
 from airboss.api.routers.agents import agents_router
@@ -32,6 +33,7 @@ def build_application(services: Services) -> FastAPI:
         telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
     )
     install_error_handlers(app)
+    install_error_pages(app)
     add_routes(
         app,
         [

@@ -185,10 +185,3 @@ def test_a_retry_that_is_refused_is_told(page: Page, api: httpx2.Client, complai
     open_job(page, done["id"])
     page.get_by_role("button", name="Retry").click()
     expect(page.locator("#told")).to_contain_text("not_final")
-
-
-def test_a_job_that_is_not_there_is_said_so(page: Page, complaints: Complaints) -> None:
-    complaints.expected = ["404 (Not Found)"]
-    page.goto("/ui/jobs/019a6f3e-7c1a-7000-8a3b-1f0c5d2e4b6a")
-    expect(page.get_by_role("alert")).to_contain_text("job_not_found")
-    expect(page.locator("#job")).to_be_hidden()

@@ -27,25 +27,43 @@ _NAVIGATION = {
     "reference": ("/docs", "API"),
 }
 _CODE = re.compile(r"`([^`]+)`")
+#: Headers of each page and asset: nothing from elsewhere, nothing in line.
+PAGE_SECURITY = {
+    "Content-Security-Policy": (
+        "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:;"
+        " base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    ),
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+}
+
+
+class PageFrame:
+    """What stands around the content of each page."""
+
+    def __init__(self, version: str) -> None:
+        self._layout = read_template("layout")
+        self._shared = {"version": escape(version), "icons": _read(_FOLDER / "pages" / "icons.svg")}
+
+    def filled(self, *, name: str, title: str, section: str, content: str) -> bytes:
+        """Return a whole page as UTF-8; `section` is the link of the navigation that is marked."""
+        return self._layout.substitute(
+            self._shared,
+            name=name,
+            title=escape(title),
+            navigation=_navigation(section),
+            content=content,
+        ).encode()
 
 
 def render_pages(version: str) -> dict[str, bytes]:
     """Return each page by its name, as UTF-8."""
-    layout = _template("layout")
-    shared = {
-        "version": escape(version),
-        "icons": _read(_FOLDER / "pages" / "icons.svg"),
-        "state_filters": _state_filters(),
-        "error_texts": _error_texts(),
-    }
+    frame = PageFrame(version)
+    made = {"state_filters": _state_filters(), "error_texts": _error_texts()}
     return {
-        name: layout.substitute(
-            shared,
-            name=name,
-            title=escape(title),
-            navigation=_navigation(section),
-            content=_template(name).substitute(shared),
-        ).encode()
+        name: frame.filled(
+            name=name, title=title, section=section, content=read_template(name).substitute(made)
+        )
         for name, (title, section) in _PAGES.items()
     }
 
@@ -55,7 +73,7 @@ def read_assets() -> dict[str, bytes]:
     return {entry.name: entry.read_bytes() for entry in (_FOLDER / "assets").iterdir() if entry.is_file()}
 
 
-def _template(name: str) -> Template:
+def read_template(name: str) -> Template:
     return Template(_read(_FOLDER / "pages" / f"{name}.html"))
 
 
@@ -83,10 +101,11 @@ def _state_filters() -> str:
 def _error_texts() -> str:
     """Write the texts of all codes for the job's page, which shows the one that it needs."""
     return "\n".join(
-        f'<div data-code="{code}"><p>{_marked(text.meaning)}</p><p>{_marked(text.advice)}</p></div>'
+        f'<div data-code="{code}"><p>{marked(text.meaning)}</p><p>{marked(text.advice)}</p></div>'
         for code, text in ERROR_TEXTS.items()
     )
 
 
-def _marked(text: str) -> str:
+def marked(text: str) -> str:
+    """Return a text of the error catalogue as HTML: what it names in backticks is code."""
     return _CODE.sub(r"<code>\1</code>", escape(text))

@@ -11,6 +11,7 @@ const WORDS = {
   refused: "Refused",
   signed_out: "Not signed in",
   ended: "Complete",
+  absent: "Nothing to follow",
   asleep: "Asleep",
   paused: "Paused",
 };

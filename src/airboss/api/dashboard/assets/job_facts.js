@@ -47,13 +47,17 @@ export function showFacts(job) {
 }
 
 // The meaning and the advice stand in the page, made from the server's one table of codes.
+function tellCode(place, error) {
+  setText(byId(`${place}-title`), error.code);
+  setText(byId(`${place}-message`), error.message);
+  const texts = byId("error-texts").content.querySelector(`[data-code="${CSS.escape(error.code)}"]`);
+  byId(`${place}-advice`).replaceChildren(...(texts ? [...texts.cloneNode(true).children] : []));
+}
+
 export function showError(error) {
   byId("error").hidden = !error;
   if (!error) return;
-  setText(byId("error-title"), error.code);
-  setText(byId("error-message"), error.message);
-  const texts = byId("error-texts").content.querySelector(`[data-code="${CSS.escape(error.code)}"]`);
-  byId("error-advice").replaceChildren(...(texts ? [...texts.cloneNode(true).children] : []));
+  tellCode("error", error);
   const hasDetails = Object.keys(error.details ?? {}).length > 0;
   byId("error-details").hidden = !hasDetails;
   if (hasDetails) setText(byId("error-details"), asText(error.details));
@@ -61,4 +65,12 @@ export function showError(error) {
 
 export function titleOf(job) {
   return `${job.agent}, ${clockTime(job.created_at)}`;
+}
+
+// In place of a job: there is none of this id, or none for this caller.
+export function showAbsent(error) {
+  document.title = "There is no such job · Airboss";
+  setText(byId("job-title"), "There is no such job");
+  for (const [id, hidden] of [["actions", true], ["loading", true], ["absent", false], ["elsewhere", false]]) byId(id).hidden = hidden;
+  tellCode("absent", error);
 }

@@ -2,7 +2,7 @@
 import { call, get, showProblem, wordsOf } from "./api.js";
 import { announce, byId, setText } from "./dom.js";
 import { asText, number, shortId } from "./formatting.js";
-import { showError, showFacts, titleOf } from "./job_facts.js";
+import { showAbsent, showError, showFacts, titleOf } from "./job_facts.js";
 import { WrittenOutput } from "./job_output.js";
 import { coalesced, eachFrame, whileVisible } from "./pace.js";
 import { serverNow } from "./server_clock.js";
@@ -15,7 +15,7 @@ const PAGE = 200;
 // Behind so many pages the stream goes on: it replays what is left.
 const MOST_PAGES = 10;
 const REFRESH_MS = 250;
-const AGAIN_MS = 2000;
+const AGAIN_MS = 5000;
 const TOLD = "airboss.told";
 const REFRESH_ON = new Set([...Object.keys(STATE_AFTER), "job.cancel_requested", "model.answered"]);
 
@@ -25,6 +25,8 @@ const output = new WrittenOutput(byId("output"));
 const picture = new TimelinePicture(byId("timeline"));
 let timeline = new Timeline();
 let job = null;
+let isStarting = false;
+let againTimer = null;
 
 startShell();
 setText(byId("crumb"), id);
@@ -86,11 +88,19 @@ async function load() {
     drawJob();
     if (before && before !== job.state) announce(`The job is ${stateWord(job.state)}`);
   } catch (error) {
-    showProblem("The job cannot be shown", error, refresh);
+    if (error.status === 404) gone();
+    else showProblem("The job cannot be shown", error, refresh);
   }
 }
 
 const refresh = coalesced(load, REFRESH_MS);
+
+// It was there when the page was opened: what is known of it stays to be read.
+function gone() {
+  tell("This job is not kept any more: retention has removed it. This is what was last known of it.");
+  for (const name of ["cancel", "retry"]) byId(name).disabled = true;
+  byId("like").hidden = true;
+}
 
 function onEvent(type, data, event) {
   if (type === "output.delta") {
@@ -133,21 +143,41 @@ function anew() {
 }
 
 async function start() {
+  // By its timer, or by somebody who does not wait for that.
+  clearTimeout(againTimer);
+  if (isStarting) return;
+  isStarting = true;
   try {
     job = await get(path);
     const { after, isCut } = await history();
+    showProblem("The job cannot be shown", null);
     drawJob();
     drawTimeline();
     // Of a job that had ended before its events were read there is nothing more to come.
     if (isFinal(job.state) && !isCut) tellConnection("ended");
     else follow(`${path}/events`, { event: onEvent, opened: refresh, ended: refresh, reset: anew, restart: anew }, { after });
   } catch (error) {
-    const isAway = error.code === "unreachable";
-    byId("loading").hidden = !isAway;
-    setText(byId("loading"), "The server cannot be reached. Trying again …");
-    showProblem("The job cannot be shown", error, start);
-    if (isAway) setTimeout(start, AGAIN_MS);
+    notStarted(error);
+  } finally {
+    isStarting = false;
   }
+}
+
+function notStarted(error) {
+  if (error.status === 404) {
+    tellConnection("absent");
+    showAbsent(error);
+    return;
+  }
+  // A refusal of the caller is told by the form to sign in or by its words; all else may be over soon.
+  const isFinalWord = error.status >= 400 && error.status < 500 && error.status !== 429;
+  byId("loading").hidden = isFinalWord;
+  showProblem("The job cannot be shown", error, start);
+  if (error.status === 401) return;
+  tellConnection(isFinalWord ? "refused" : "lost");
+  if (isFinalWord) return;
+  setText(byId("loading"), error.status ? "Trying again …" : "The server cannot be reached. Trying again …");
+  againTimer = setTimeout(start, error.retryAfterSeconds ? error.retryAfterSeconds * 1000 : AGAIN_MS);
 }
 
 async function cancel() {
@@ -194,7 +224,7 @@ byId("timeline-details").addEventListener("toggle", drawTimeline);
 for (const button of document.querySelectorAll("[data-copies]")) button.addEventListener("click", () => copy(button.dataset.copies));
 shortcut("c", "Cancel the job", () => byId("cancel").click());
 shortcut("r", "Retry the job", () => byId("retry").click());
-shortcut("e", "Edit and spawn", () => byId("like").click());
+shortcut("e", "Edit and spawn", () => { if (byId("like").checkVisibility()) byId("like").click(); });
 shortcut("u", "Up to the jobs", () => location.assign("/ui/"));
 tell(sessionStorage.getItem(TOLD) ?? "");
 sessionStorage.removeItem(TOLD);
