@@ -12,12 +12,21 @@ from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
 from referencing import Registry, Resource
 from referencing.jsonschema import DRAFT202012
 from schemathesis.checks import not_a_server_error
-from schemathesis.specs.openapi.checks import response_schema_conformance, status_code_conformance
+from schemathesis.specs.openapi.checks import (
+    response_headers_conformance,
+    response_schema_conformance,
+    status_code_conformance,
+)
 from tests.support.api_jobs import run, spawn
 from tests.support.server import ServerProcess
 
 _METHODS = ("get", "post", "put", "delete", "patch")
-_CHECKS = [not_a_server_error, response_schema_conformance, status_code_conformance]
+_CHECKS = [
+    not_a_server_error,
+    response_headers_conformance,
+    response_schema_conformance,
+    status_code_conformance,
+]
 _URI = "urn:airboss:openapi"
 
 

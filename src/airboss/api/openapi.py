@@ -7,7 +7,8 @@ from fastapi import FastAPI
 from pydantic import BaseModel
 
 from airboss.api.documents.errors import error_answers, error_schemas
-from airboss.api.routing import BEARER_SCHEME, RULE, TICKET_SCHEME, Rule
+from airboss.api.documents.headers import RATE_HEADERS, REQUEST_HEADERS, answer_headers, header_components
+from airboss.api.routing import BEARER_SCHEME, RATE, RULE, TICKET_SCHEME, Rule
 
 _OURS = "airboss.api."
 _SCHEMES = {
@@ -38,10 +39,12 @@ def openapi_document(app: FastAPI) -> dict[str, Any]:
         if isinstance(extra, dict) and model.__name__ in schemas:
             schemas[model.__name__].update(extra)
     document["components"]["securitySchemes"] = _SCHEMES
+    document["components"]["headers"] = header_components()
     for item in document["paths"].values():
         for operation in item.values():
             if operation[RULE] != Rule.OPEN:
                 _tell_refusals(operation["responses"])
+            _tell_headers(operation)
             for body in (operation.get("requestBody", {}), *operation["responses"].values()):
                 _show_example(body, schemas)
     return document
@@ -60,6 +63,14 @@ def _tell_refusals(responses: dict[str, Any]) -> None:
     """Add what every route with a rule may answer to what the route itself says."""
     for status, answer in error_answers(*_REFUSALS).items():
         responses[str(status)] = answer
+
+
+def _tell_headers(operation: dict[str, Any]) -> None:
+    """Add the headers that come with every answer, and with every one that was counted: who is not known is not."""
+    for status, answer in operation["responses"].items():
+        counted = RATE_HEADERS if RATE in operation and status != "401" else ()
+        told = answer_headers(*REQUEST_HEADERS, *counted)["headers"]
+        answer["headers"] = {**answer.get("headers", {}), **told}
 
 
 def _models(base: type[BaseModel]) -> Iterator[type[BaseModel]]:

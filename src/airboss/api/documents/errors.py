@@ -4,7 +4,13 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
+from airboss.api.documents.headers import answer_headers
 from airboss.domain.errors import ERROR_CODES
+
+#: Codes whose answers say when to try again.
+_RETRIED = frozenset(
+    {"rate_limited", "queue_full", "too_many_subscribers", "draining", "storage_unavailable"}
+)
 
 
 class ErrorBody(BaseModel):
@@ -59,6 +65,10 @@ def error_answers(*codes: str) -> dict[int | str, dict[str, Any]]:
                 "content": {"application/json": {"schema": {"$ref": _REFERENCE}, "examples": {}}},
             },
         )
+        if spec.status == 401:  # noqa: PLR2004
+            answer |= answer_headers("WWW-Authenticate")
+        elif code in _RETRIED:
+            answer |= answer_headers("Retry-After")
         answer["description"] = f"{answer['description']}, {code}".strip(", ")
         answer["content"]["application/json"]["examples"][code] = {
             "value": {

@@ -12,6 +12,7 @@ from starlette.responses import Response
 
 from airboss.api.documents.cursors import decode_cursor, encode_cursor
 from airboss.api.documents.errors import error_answers
+from airboss.api.documents.headers import answer_headers
 from airboss.api.documents.jobs import (
     JobDocument,
     JobPage,
@@ -34,6 +35,7 @@ from airboss.ports.store import Idempotency, JobQuery
 MAX_WAIT_SECONDS = 60.0
 _KEY = re.compile(r"[\x20-\x7e]{1,255}\Z")
 _PREFER_WAIT = re.compile(r"(?:^|[,;]\s*)wait\s*=\s*\"?(\d{1,9}(?:\.\d+)?)\"?\s*(?:$|[,;])", re.IGNORECASE)
+_SPAWNED_HEADERS = answer_headers("Location", "Idempotent-Replayed", "Preference-Applied")
 _SPAWN_ERRORS = (
     "invalid_json",
     "receive_timeout",
@@ -78,7 +80,8 @@ def jobs_router(services: Services) -> APIRouter:
         response_model=JobDocument,
         status_code=202,
         responses={
-            200: {"model": JobDocument, "description": "ended within Prefer: wait"},
+            200: {"model": JobDocument, "description": "ended within Prefer: wait", **_SPAWNED_HEADERS},
+            202: {"description": "it is on disk", **_SPAWNED_HEADERS},
             **error_answers(*_SPAWN_ERRORS),
         },
         openapi_extra=rule(Rule.RUN, rate=RateKind.SPAWN) | _spawn_headers(),
@@ -163,9 +166,12 @@ def jobs_router(services: Services) -> APIRouter:
         summary="Spawn a job again",
         response_model=JobDocument,
         status_code=202,
-        responses=error_answers(
-            "job_not_found", "not_final", "unknown_agent", "rate_limited", "queue_full", "draining"
-        ),
+        responses={
+            202: {"description": "a new job, on disk", **answer_headers("Location")},
+            **error_answers(
+                "job_not_found", "not_final", "unknown_agent", "rate_limited", "queue_full", "draining"
+            ),
+        },
         openapi_extra=rule(Rule.RUN, rate=RateKind.SPAWN),
         tags=["jobs"],
     )

@@ -7,6 +7,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from airboss.api.documents.errors import error_answers
+from airboss.api.documents.headers import answer_headers
 from airboss.api.documents.mcp import (
     ServerBody,
     ServerDocument,
@@ -87,7 +88,10 @@ def _add_definitions(router: APIRouter, servers: McpServers) -> None:
         summary="Add an MCP server",
         response_model=ServerDocument,
         status_code=201,
-        responses=error_answers(*_BODY_ERRORS, "server_exists", "storage_unavailable"),
+        responses={
+            201: {"description": "it is kept", **answer_headers("Location")},
+            **error_answers(*_BODY_ERRORS, "server_exists", "storage_unavailable"),
+        },
         openapi_extra=rule(Rule.ADMIN),
         tags=["mcp"],
     )
