@@ -15,7 +15,8 @@ from airboss.app.create import create_app
 from airboss.app.late import Late, load_late
 from airboss.app.protocol import http_protocol
 from airboss.app.rates import build_rates
-from airboss.config.runtime_config import ListenPolicy, TlsFilesError
+from airboss.config.findings import RefusedSettingsError
+from airboss.config.runtime_config import ListenPolicy
 from airboss.runtime.runtime import Runtime
 
 _BACKLOG = 2048
@@ -30,7 +31,7 @@ class PortTakenError(Exception):
 class Server:
     """One runtime behind one socket. Shutdown is ours: see the order in `_leave`.
 
-    Raises `TlsFilesError` where the settings name a certificate that cannot be served.
+    Raises `RefusedSettingsError` where the settings name a certificate that cannot be served.
     """
 
     def __init__(self, runtime: Runtime, tell: Callable[[str], None]) -> None:
@@ -122,7 +123,7 @@ class Server:
     def _reload_certificate(self) -> None:
         try:
             self._tls.reload()
-        except TlsFilesError as error:
+        except RefusedSettingsError as error:
             self._runtime.log.warning("tls.kept_old_certificate", reason=str(error))
         else:
             self._runtime.log.info("tls.certificate_read", expires_at=self._tls.expires_at.isoformat())
@@ -133,7 +134,7 @@ class Server:
 
 
 def build_tls(listen: ListenPolicy) -> Any:
-    """Return a `ServerTls`, or None without a certificate; raises `TlsFilesError`."""
+    """Return a `ServerTls`, or None without a certificate; raises `RefusedSettingsError`."""
     return None if listen.tls is None else load_late(Late.TLS).ServerTls(listen.tls)
 
 

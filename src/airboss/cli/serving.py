@@ -10,85 +10,72 @@ import structlog
 import typer
 import uvloop
 
-from airboss.app.server import PortTakenError, Server, build_tls
+from airboss.app.server import PortTakenError, Server
+from airboss.app.start_check import check_start
 from airboss.cli.exit_codes import ExitCode
 from airboss.cli.failures import CommandError
-from airboss.cli.settings import load, refusals_as_usage
-from airboss.config.runtime_config import NotBuiltError, RuntimeConfig, TlsFilesError, to_runtime_config
+from airboss.cli.settings import read, refusals_as_usage
+from airboss.config.findings import RefusedSettingsError
+from airboss.config.problems import SettingsError
+from airboss.config.reading import LoadedSettings, SettingsReading
+from airboss.config.runtime_config import RuntimeConfig, to_runtime_config, vault_policy
 from airboss.ports.store import StoreOpenError
 from airboss.resilience.system_clock import SystemClock
-from airboss.runtime.authentication import BadKeyError, require_keys
 from airboss.runtime.runtime import Runtime
 from airboss.runtime.secrets import ServerSecrets
-from airboss.runtime.toolbox import (
-    BadAllowlistError,
-    UnknownToolError,
-    UnsafeRootError,
-    build_tools,
-    build_web_client,
-    require_tools,
-)
 from airboss.security.known_secrets import KnownSecrets
 from airboss.security.secrets import SecretResolver
 from airboss.telemetry.logs import configure_logs
 from airboss.version import VERSION
 
-_SETTINGS_ERRORS = (
-    NotBuiltError,
-    UnknownToolError,
-    BadAllowlistError,
-    BadKeyError,
-    UnsafeRootError,
-    TlsFilesError,
-)
-
 
 def serve(config: Path | None, flags: Mapping[str, object]) -> None:
     """Serve until a signal; raises `CommandError` where the start is refused."""
-    loaded = load(config, flags)
-    with refusals_as_usage(*_SETTINGS_ERRORS):
-        runtime_config = to_runtime_config(loaded.settings, os.environ, Path.cwd())
+    with refusals_as_usage(SettingsError, RefusedSettingsError):
+        reading = read(config, flags)
         known = KnownSecrets()
-        configure_logs(
-            log_format=runtime_config.logs.log_format,
-            level=runtime_config.logs.log_level,
-            stream=sys.stderr,
-            mask=known.mask,
-        )
+        _configure_logs(reading, known)
         try:
             with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-                runner.run(_serve(runtime_config, known))
+                runner.run(_serve(reading, known))
         except (PortTakenError, StoreOpenError) as error:
             raise CommandError(str(error), ExitCode.FAILURE) from None
 
 
 def check(config: Path | None) -> str:
     """Refuse what a start would refuse; return where the settings are from."""
-    loaded = load(config)
-    with refusals_as_usage(*_SETTINGS_ERRORS):
-        # What only a start would find: tools that are not there, settings that are not served yet.
-        runtime_config = to_runtime_config(loaded.settings, os.environ, Path.cwd())
-        tools = build_tools(runtime_config, build_web_client(runtime_config.web))
-        require_tools(runtime_config.agents, tools)
-        if runtime_config.auth is not None:
-            require_keys(runtime_config.auth, asyncio.run(_secrets(runtime_config, KnownSecrets())).read)
-        build_tls(runtime_config.listen)
+    with refusals_as_usage(SettingsError):
+        reading = read(config, {})
+        known = KnownSecrets()
+        _configure_logs(reading, known)
+        loaded, _ = asyncio.run(_checked(reading, known))
     return str(loaded.config_path or "the defaults and the environment")
 
 
-async def _serve(config: RuntimeConfig, known: KnownSecrets) -> None:
-    secrets = await _secrets(config, known)
+async def _serve(reading: SettingsReading, known: KnownSecrets) -> None:
+    loaded, secrets = await _checked(reading, known)
+    config = to_runtime_config(loaded.settings, os.environ, Path.cwd())
     server = Server(Runtime(config, secrets.read, secrets.keep), _tell)
     # Behind the checks of the settings: a start that is refused leaves no trace.
     _make_data_dir(config)
     await server.run()
 
 
-async def _secrets(config: RuntimeConfig, known: KnownSecrets) -> ServerSecrets:
+async def _checked(reading: SettingsReading, known: KnownSecrets) -> tuple[LoadedSettings, ServerSecrets]:
+    """Check all that a start needs; raises `SettingsError` with everything that is wrong."""
+    vault = vault_policy(reading.settings) if reading.is_sound(("secrets", "vault")) else None
     resolver = SecretResolver(os.environ, Path.cwd())
-    secrets = ServerSecrets(config, resolver, known, clock=SystemClock(), log=structlog.get_logger())
+    secrets = ServerSecrets(vault, resolver, known, clock=SystemClock(), log=structlog.get_logger())
     await secrets.warm()
-    return secrets
+    check_start(reading, os.environ, Path.cwd(), secrets.read)
+    return reading.loaded(), secrets
+
+
+def _configure_logs(reading: SettingsReading, known: KnownSecrets) -> None:
+    telemetry = reading.settings.telemetry
+    configure_logs(
+        log_format=telemetry.log_format, level=telemetry.log_level, stream=sys.stderr, mask=known.mask
+    )
 
 
 def _make_data_dir(config: RuntimeConfig) -> None:

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from airboss.cli.failures import UsageError
-from airboss.config import LoadedSettings, SettingsError, load_settings
+from airboss.config import LoadedSettings, SettingsError, SettingsReading, read_settings
 from airboss.config.schema import settings_schema
 from airboss.config.show import render_json, render_yaml, shown
 
@@ -21,10 +21,15 @@ def refusals_as_usage(*kinds: type[Exception]) -> Iterator[None]:
         raise UsageError(str(error)) from None
 
 
-def load(config: Path | None, flags: Mapping[str, object] | None = None) -> LoadedSettings:
-    """Load the settings; the one place where the process's environment is read."""
+def read(config: Path | None, flags: Mapping[str, object]) -> SettingsReading:
+    """Read the settings, right or wrong; raises `SettingsError` where a file cannot be read at all."""
+    return read_settings(config_path=config, environ=os.environ, flags=flags, cwd=Path.cwd())
+
+
+def load(config: Path | None) -> LoadedSettings:
+    """Load the settings, which must be right."""
     with refusals_as_usage(SettingsError):
-        return load_settings(config_path=config, environ=os.environ, flags=flags or {}, cwd=Path.cwd())
+        return read(config, {}).loaded()
 
 
 def server_url(config: Path | None) -> str:

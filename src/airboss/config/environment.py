@@ -18,9 +18,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from airboss.config.layers import ItemPath, Layer
+from airboss.config.layers import Layer
 from airboss.config.origins import LayerName, Origin
-from airboss.config.paths import KeyPath, dotted
+from airboss.config.paths import ItemPath, KeyPath
 from airboss.config.problems import Problem
 from airboss.config.tree import Key, key_at
 
@@ -55,7 +55,7 @@ def read_environment(environ: Mapping[str, str], below: Mapping[str, Any]) -> En
         origin = Origin(LayerName.ENVIRONMENT, variable)
         value = _value(environ[variable], key)
         if value is _UNREADABLE:
-            reading.problems.append(Problem(f"must be {_json_form(key)}", dotted(path), origin))
+            reading.problems.append(Problem(f"must be {_json_form(key)}", path, origin))
         else:
             _put(values, origins, path, value, origin)
     return reading

@@ -1,55 +1,35 @@
 """What pydantic found wrong, put into lines for people."""
 
 import datetime as dt
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import Any
 
-from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from airboss.config.consistency import Inconsistency
 from airboss.config.environment import variable_of
-from airboss.config.layers import ItemPath, Layer, key_part, origin_of, origin_of_leaf
+from airboss.config.findings import Finding
+from airboss.config.layers import Layer, origin_of, origin_of_leaf
 from airboss.config.masking import without_password
 from airboss.config.nearest import known_beside, nearest
 from airboss.config.origins import DEFAULT_ORIGIN, LayerName, Origin
-from airboss.config.paths import KeyPath, dotted
+from airboss.config.paths import ItemPath, KeyPath, dotted
 from airboss.config.problems import Problem
-from airboss.config.settings import INCONSISTENT
 from airboss.config.tree import Key, key_at
 from airboss.config.values import NAME_PATTERN
 
 _LONGEST_SHOWN = 60
 _HOW_VARIABLES_ARE_NAMED = "settings are named AIRBOSS_SECTION__KEY, such as AIRBOSS_SERVER__PORT: unset it, or see 'airboss config schema'"
-_UNDECIDED_DEFAULT = "default_factory_not_called"  # follows from another error: no key without a kind
+#: Kinds of errors, as pydantic calls them.
+UNKNOWN_KEY, MISSING = "extra_forbidden", "missing"
 _KEY_MARK = "[key]"  # pydantic's mark for an error in a mapping's key
 
 
-def problems_of(error: ValidationError, layers_highest_first: Iterable[Layer]) -> Iterator[Problem]:
-    """Yield a problem for each error, with the origin of the value that caused it."""
-    layers = tuple(layers_highest_first)
-    for details in error.errors(include_url=False):
-        if details["type"] == _UNDECIDED_DEFAULT:
-            continue
-        if details["type"] == INCONSISTENT:
-            for found in broken_rules(details):
-                yield broken_rule_problem(found, layers)
-        else:
-            yield _problem(details, layers)
-
-
-def broken_rules(details: ErrorDetails) -> tuple[Inconsistency, ...]:
-    """Return the broken rules that an error carries; none for an error of another type."""
-    found: tuple[Inconsistency, ...] = details.get("ctx", {}).get("found", ())
-    return found
-
-
-def broken_rule_problem(found: Inconsistency, layers_highest_first: Iterable[Layer]) -> Problem:
-    """Put a broken rule where someone set one of the values that it is about."""
+def finding_problem(found: Finding, layers_highest_first: Iterable[Layer]) -> Problem:
+    """Put what was found where someone set one of the values that it is about."""
     layers = tuple(layers_highest_first)
     origins = (origin_of_leaf(path, layers) for path in (found.path, *found.depends_on))
     set_by = next((origin for origin in origins if origin != DEFAULT_ORIGIN), origin_of(found.path, layers))
-    return Problem(found.text, dotted(found.path), set_by)
+    return Problem(found.text, found.path, set_by)
 
 
 def unknown_variable(variable: str, path: KeyPath) -> Problem:
@@ -59,18 +39,18 @@ def unknown_variable(variable: str, path: KeyPath) -> Problem:
     return Problem(f"{variable} is not a setting; {hint}", origin=Origin(LayerName.ENVIRONMENT))
 
 
-def invalid_paths(error: ValidationError) -> set[KeyPath]:
-    """Return what to leave out for the rest to be valid: a list as a whole, and a section that lacks something."""
-    return {_invalid_path(details) for details in error.errors(include_url=False)} - {()}
+def place_of(details: ErrorDetails) -> ItemPath:
+    """Return where pydantic found an error."""
+    return tuple(part for part in details["loc"] if part != _KEY_MARK)
 
 
-def _problem(details: ErrorDetails, layers: tuple[Layer, ...]) -> Problem:
-    location = tuple(part for part in details["loc"] if part != _KEY_MARK)
-    path = tuple(str(part) for part in location)
-    origin = origin_of(location, layers)
-    if details["type"] == "extra_forbidden":
-        return Problem(_unknown_key(path), origin=origin)
-    return Problem(_text(details, key_at(location)), _dotted(location), origin)
+def problem_of(details: ErrorDetails, layers_highest_first: Iterable[Layer]) -> Problem:
+    """Put an error of pydantic into words, with the origin of the value that caused it."""
+    place = place_of(details)
+    origin = origin_of(place, layers_highest_first)
+    if details["type"] == UNKNOWN_KEY:
+        return Problem(_unknown_key(tuple(str(part) for part in place)), origin=origin)
+    return Problem(_text(details, key_at(place)), place, origin)
 
 
 def _unknown_key(path: KeyPath) -> str:
@@ -89,7 +69,7 @@ def _text(details: ErrorDetails, key: Key | None) -> str:
         return f"a name must match {NAME_PATTERN.strip('^$')}"
     if key is None:
         return details["msg"]
-    if details["type"] == "missing":
+    if details["type"] == MISSING:
         return f"is missing, must be {key.wording}"
     return f"must be {key.wording}{_got(details['input'], key)}"
 
@@ -123,16 +103,3 @@ def _type_name(value: Any) -> str:
         dt.datetime: "a date",
     }
     return names.get(type(value), "null" if value is None else f"a {type(value).__name__}")
-
-
-def _invalid_path(details: ErrorDetails) -> KeyPath:
-    path = tuple(str(part) for part in key_part(details["loc"]) if part != _KEY_MARK)
-    return path[:-1] if details["type"] == "missing" else path
-
-
-def _dotted(location: ItemPath) -> str:
-    """Write a list item as people do: `server.cors_origins[1]`."""
-    text = ""
-    for part in location:
-        text += f"[{part}]" if isinstance(part, int) else f".{part}"
-    return text.removeprefix(".")

@@ -3,10 +3,9 @@
 import hashlib
 import json
 
-from airboss.config.load import leaves
 from airboss.config.masking import masked
 from airboss.config.paths import dotted
-from airboss.config.settings import AppSettings
+from airboss.config.settings import AppSettings, leaves
 
 _DIGITS = 16
 

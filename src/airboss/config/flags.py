@@ -3,8 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
-from airboss.config.layers import ItemPath, Layer
+from airboss.config.layers import Layer
 from airboss.config.origins import LayerName, Origin
+from airboss.config.paths import ItemPath
 
 
 def read_flags(flags: Mapping[str, object]) -> Layer:

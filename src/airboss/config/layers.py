@@ -5,9 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from airboss.config.origins import DEFAULT_ORIGIN, Origin
-from airboss.config.paths import KeyPath
-
-ItemPath = tuple[str | int, ...]
+from airboss.config.paths import ItemPath, KeyPath
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,11 +39,11 @@ def origin_of(path: ItemPath, layers_highest_first: Iterable[Layer]) -> Origin:
     return DEFAULT_ORIGIN
 
 
-def origin_of_leaf(path: KeyPath, layers_highest_first: Iterable[Layer]) -> Origin:
-    """Find which layer sets exactly this key; DEFAULT_ORIGIN where none does."""
-    return next(
-        (layer.origins[path] for layer in layers_highest_first if path in layer.origins), DEFAULT_ORIGIN
-    )
+def origin_of_leaf(path: ItemPath, layers_highest_first: Iterable[Layer]) -> Origin:
+    """Find which layer sets exactly this key, or the list of this item; DEFAULT_ORIGIN where none does."""
+    key = key_part(path)
+    setting = (layer.origins for layer in layers_highest_first if key in layer.origins)
+    return next((origins.get(path, origins[key]) for origins in setting), DEFAULT_ORIGIN)
 
 
 def _pruned(values: Mapping[str, Any], prefix: KeyPath, dropped: set[KeyPath]) -> dict[str, Any]:

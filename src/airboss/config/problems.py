@@ -3,20 +3,21 @@
 from dataclasses import dataclass
 
 from airboss.config.origins import DEFAULT_ORIGIN, LayerName, Origin
+from airboss.config.paths import ItemPath, dotted
 
 _ORDER = list(LayerName)
 
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One thing that is wrong; `key` is the dotted key, or empty where the whole source is meant."""
+    """One thing that is wrong; `path` is the key, or empty where the whole source is meant."""
 
     text: str
-    key: str = ""
+    path: ItemPath = ()
     origin: Origin = DEFAULT_ORIGIN
 
     def __str__(self) -> str:
-        return ": ".join(part for part in (self.origin.label, self.key, self.text) if part)
+        return ": ".join(part for part in (self.origin.label, dotted(self.path), self.text) if part)
 
 
 class SettingsError(Exception):
@@ -29,4 +30,5 @@ class SettingsError(Exception):
 
 def _position(problem: Problem) -> tuple[int, str, int, str, str]:
     origin = problem.origin
-    return _ORDER.index(origin.layer), origin.place or problem.text, origin.line, problem.key, problem.text
+    place = origin.place or problem.text
+    return _ORDER.index(origin.layer), place, origin.line, dotted(problem.path), problem.text

@@ -5,12 +5,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from airboss.config.agents import AgentSettings
+from airboss.config.findings import refuse
 from airboss.config.fingerprint import settings_hash
-from airboss.config.load import leaves
 from airboss.config.mcp import McpSettings
+from airboss.config.not_built import not_built
 from airboss.config.providers import ProviderSettings
+from airboss.config.sections import Sections
 from airboss.config.server import ServerSettings
-from airboss.config.settings import AppSettings
+from airboss.config.settings import AppSettings, leaves
 from airboss.domain.agents import AgentSpec
 from airboss.domain.json_spec import parse_json_spec
 from airboss.domain.mcp_policies import ServersPolicy
@@ -41,14 +43,6 @@ OFFLINE_AGENT = AgentSettings(
     instructions="List and read the files, and quote what answers the question.",
     tools=("files.list", "files.read"),
 )
-
-
-class NotBuiltError(Exception):
-    """The settings ask for what this version cannot do: better no start than a silent gap."""
-
-
-class TlsFilesError(Exception):
-    """The certificate or its key cannot be served; the text names the setting, the file and what to do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +78,7 @@ class RuntimeConfig:
     edge: EdgePolicy
     auth: JwtPolicy | None
     rates: RatePolicy
-    data_dir: Path
+    data_folder: Path
     database: Path | None
     queue: QueuePolicy
     events: EventPolicy
@@ -102,11 +96,10 @@ class RuntimeConfig:
 def to_runtime_config(settings: AppSettings, environ: Mapping[str, str], cwd: Path) -> RuntimeConfig:
     """Translate the merged settings once; paths become absolute against `cwd`.
 
-    Raises `NotBuiltError` for settings this version knows but does not serve yet.
+    Raises `RefusedSettingsError` for settings this version knows but does not serve yet.
     """
-    _require_built(settings)
+    refuse(not_built(settings))
     server, limits, events = settings.server, settings.limits, settings.events
-    data_dir = cwd / server.data_dir
     return RuntimeConfig(
         listen=ListenPolicy(
             server.host,
@@ -118,18 +111,14 @@ def to_runtime_config(settings: AppSettings, environ: Mapping[str, str], cwd: Pa
         edge=_edge(server),
         auth=jwt_policy(settings, cwd) if settings.auth.mode == "jwt" else None,
         rates=_rates(settings),
-        data_dir=data_dir,
-        database=_database(settings.storage.url, data_dir, cwd),
+        data_folder=data_folder(settings, cwd),
+        database=_database(settings, cwd),
         queue=QueuePolicy(limits.max_concurrent_jobs, limits.queue_capacity),
         events=EventPolicy(events.subscriber_buffer, events.heartbeat_seconds, events.max_bytes),
         retention=RetentionPolicy(
             jobs_seconds=settings.retention.jobs_seconds, events_seconds=events.retention_seconds
         ),
-        files=FilesPolicy(
-            str(cwd / settings.tools.files.root),
-            settings.tools.files.max_bytes,
-            settings.tools.files.writable,
-        ),
+        files=files_policy(settings, cwd),
         web=WebPolicy(
             allowed_domains=settings.tools.web.allowed_domains,
             allow_http=settings.tools.web.allow_http,
@@ -137,15 +126,32 @@ def to_runtime_config(settings: AppSettings, environ: Mapping[str, str], cwd: Pa
             max_bytes=settings.tools.web.max_bytes,
         ),
         mcp=_mcp(settings.mcp),
-        agents=tuple(_agent(name, agent) for name, agent in _agents(settings, environ).items()),
+        agents=agent_specs(settings, environ),
         providers=tuple(_provider(name, provider, environ) for name, provider in settings.providers.items()),
-        vault=_vault(settings),
+        vault=vault_policy(settings),
         logs=LogPolicy(settings.telemetry.log_format, settings.telemetry.log_level),
         settings_hash=settings_hash(settings),
     )
 
 
-def jwt_policy(settings: AppSettings, cwd: Path) -> JwtPolicy:
+def files_policy(settings: Sections, cwd: Path) -> FilesPolicy:
+    """Return what the file tools may touch."""
+    files = settings.tools.files
+    return FilesPolicy(str(cwd / files.root), files.max_bytes, files.writable)
+
+
+def data_folder(settings: Sections, cwd: Path) -> Path:
+    """Return the folder of the server's own data."""
+    database = _database(settings, cwd)
+    return cwd / settings.server.data_dir if database is None else database.parent
+
+
+def agent_specs(settings: Sections, environ: Mapping[str, str]) -> tuple[AgentSpec, ...]:
+    """Return the agents of the settings, or the built-in ones where there are none."""
+    return tuple(_agent(name, agent) for name, agent in _agents(settings, environ).items())
+
+
+def jwt_policy(settings: Sections, cwd: Path) -> JwtPolicy:
     """Return how tokens would be checked, whether or not they are."""
     jwt = settings.auth.jwt
     return JwtPolicy(
@@ -158,19 +164,7 @@ def jwt_policy(settings: AppSettings, cwd: Path) -> JwtPolicy:
     )
 
 
-def _require_built(settings: AppSettings) -> None:
-    url = settings.storage.url or ""
-    gaps = {
-        "storage.url: postgresql://": url.startswith("postgresql"),
-        "events.relay_url": settings.events.relay_url is not None,
-        "telemetry.otlp_endpoint": settings.telemetry.otlp_endpoint is not None,
-    }
-    asked = [name for name, is_asked in gaps.items() if is_asked]
-    if asked:
-        raise NotBuiltError(f"this version of Airboss does not have yet: {', '.join(asked)}")
-
-
-def _vault(settings: AppSettings) -> VaultPolicy | None:
+def vault_policy(settings: Sections) -> VaultPolicy | None:
     vault = settings.secrets.vault
     if vault.address is None:
         return None
@@ -215,9 +209,10 @@ def _rates(settings: AppSettings) -> RatePolicy:
     return RatePolicy(rates, limits.store_url if rates else None, limits.store_failure == "open")
 
 
-def _database(url: str | None, data_dir: Path, cwd: Path) -> Path | None:
+def _database(settings: Sections, cwd: Path) -> Path | None:
+    url = settings.storage.url
     if url is None:
-        return data_dir / _DATABASE_NAME
+        return cwd / settings.server.data_dir / _DATABASE_NAME
     if url == _MEMORY:
         return None
     return cwd / url.removeprefix(_SQLITE)
@@ -234,7 +229,7 @@ def _mcp(mcp: McpSettings) -> ServersPolicy:
     )
 
 
-def _agents(settings: AppSettings, environ: Mapping[str, str]) -> dict[str, AgentSettings]:
+def _agents(settings: Sections, environ: Mapping[str, str]) -> dict[str, AgentSettings]:
     if settings.agents:
         return dict(settings.agents)
     built_in = {"offline": OFFLINE_AGENT}

@@ -6,10 +6,11 @@ from typing import Any
 
 import yaml
 
-from airboss.config.load import LoadedSettings, leaves
 from airboss.config.masking import masked
 from airboss.config.origins import Origin
 from airboss.config.paths import KeyPath, dotted
+from airboss.config.reading import LoadedSettings
+from airboss.config.settings import leaves
 
 _INDENT = "  "
 _COMMENT_COLUMN = 48

@@ -5,7 +5,7 @@ from pathlib import Path
 from pydantic import Field
 
 from airboss.config.section import Section
-from airboss.config.values import Capacity, FilePath, Seconds, Text
+from airboss.config.values import AllowedDomain, Capacity, FilePath, Seconds
 
 
 class FileToolSettings(Section):
@@ -23,7 +23,7 @@ class FileToolSettings(Section):
 class WebToolSettings(Section):
     """What the web tool may reach."""
 
-    allowed_domains: tuple[Text, ...] = Field(
+    allowed_domains: tuple[AllowedDomain, ...] = Field(
         (),
         description="Hosts that may be fetched: host, *.host, * (every public host) or an address; empty: none.",
     )

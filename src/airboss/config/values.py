@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, PlainValidator, WithJsonSchema
 
+from airboss.security.allowlist import require_entry
 from airboss.security.secrets import REFERENCE_FORMS, SecretReference
 
 NAME_PATTERN = r"^[a-z0-9][a-z0-9_-]{0,62}$"
@@ -55,6 +56,11 @@ def _redis_url(value: str) -> str:
     return value
 
 
+def _allowed_domain(value: str) -> str:
+    require_entry(value)
+    return value
+
+
 def _reference(value: Any) -> SecretReference:
     if isinstance(value, SecretReference):
         return value
@@ -89,6 +95,12 @@ HostName = Annotated[
     str,
     Field(pattern=r"^[A-Za-z0-9._\-:\[\]]+$"),
     Expected("a host as in a Host header, such as airboss.example or airboss.example:8700"),
+]
+AllowedDomain = Annotated[
+    str,
+    Field(min_length=1),
+    AfterValidator(_allowed_domain),
+    Expected("a host, *.host, * or an address, without scheme, port and path"),
 ]
 WebOrigin = Annotated[
     str, Field(pattern=r"^(\*|https?://[^\s/?#@]+)$"), Expected("an origin such as https://app.example, or *")

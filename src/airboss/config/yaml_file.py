@@ -10,14 +10,16 @@ from typing import Any
 
 import yaml
 
-from airboss.config.layers import ItemPath, Layer
+from airboss.config.layers import Layer
 from airboss.config.origins import LayerName, Origin
-from airboss.config.paths import KeyPath, dotted
+from airboss.config.paths import ItemPath
 from airboss.config.problems import Problem, SettingsError
 from airboss.config.tree import key_at
 
 _MERGE_TAG = "tag:yaml.org,2002:merge"
 _STRING_TAG = "tag:yaml.org,2002:str"
+
+_UNREADABLE = object()
 
 
 def read_yaml_file(path: Path, name: str) -> tuple[Layer, list[Problem]]:
@@ -40,7 +42,7 @@ def read_yaml_file(path: Path, name: str) -> tuple[Layer, list[Problem]]:
 
 @dataclass
 class _Reading:
-    """One walk over the nodes of a file."""
+    """One walk over the nodes of a file. What cannot be read is told and left out, a list as a whole."""
 
     name: str
     loader: yaml.SafeLoader
@@ -52,21 +54,25 @@ class _Reading:
         self._merge_anchors(node, path)
         values: dict[str, Any] = {}
         for key_node, value_node in node.value:
-            key = self._key(key_node)
-            if key is not None:
-                values[key] = self._placed(value_node, (*path, key), _line(key_node), above)
+            key = self._key(key_node, path)
+            if key is None:
+                continue
+            value = self._placed(value_node, (*path, key), _line(key_node), above)
+            if value is not _UNREADABLE:
+                values[key] = value
         return values
 
     def _placed(self, node: yaml.Node, path: ItemPath, line: int, above: tuple[yaml.Node, ...]) -> Any:
         self.origins[path] = self._origin(line)
         if node in above:
             self._add(line, path, "contains itself")
-            return None
+            return _UNREADABLE
         if isinstance(node, yaml.MappingNode):
             return self.mapping(node, path, (*above, node))
         if isinstance(node, yaml.SequenceNode):
-            items = enumerate(node.value)
-            return [self._placed(item, (*path, at), _line(item), (*above, node)) for at, item in items]
+            placed = enumerate(node.value)
+            items = [self._placed(item, (*path, at), _line(item), (*above, node)) for at, item in placed]
+            return _UNREADABLE if _UNREADABLE in items else items
         return self._scalar(node, path, line)
 
     def _scalar(self, node: yaml.Node, path: ItemPath, line: int) -> Any:
@@ -77,12 +83,12 @@ class _Reading:
             return self.loader.construct_object(node)
         except (yaml.constructor.ConstructorError, ValueError):
             self._add(line, path, "is not a value that YAML can read; quote it, and ! at its start above all")
-            return None
+            return _UNREADABLE
 
-    def _key(self, node: yaml.Node) -> str | None:
+    def _key(self, node: yaml.Node, path: ItemPath) -> str | None:
         if isinstance(node, yaml.ScalarNode) and node.tag == _STRING_TAG:
             return str(node.value)
-        self._add(_line(node), (), "a key must be text; quote it if it looks like something else")
+        self._add(_line(node), path, "a key must be text; quote it if it looks like something else")
         return None
 
     def _merge_anchors(self, node: yaml.MappingNode, path: ItemPath) -> None:
@@ -105,11 +111,7 @@ class _Reading:
         return Origin(LayerName.FILE, self.name, line)
 
     def _add(self, line: int, path: ItemPath, text: str) -> None:
-        self.problems.append(Problem(text, dotted(_texts(path)), self._origin(line)))
-
-
-def _texts(path: ItemPath) -> KeyPath:
-    return tuple(str(part) for part in path)
+        self.problems.append(Problem(text, path, self._origin(line)))
 
 
 def _text(path: Path, name: str) -> str:

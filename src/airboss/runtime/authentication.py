@@ -6,6 +6,7 @@ from typing import Any
 
 import structlog
 
+from airboss.config.findings import Finding, RefusedSettingsError
 from airboss.domain.policies import JwtPolicy
 from airboss.ports.clock import Clock
 from airboss.ports.log import Log
@@ -21,17 +22,13 @@ from airboss.security.tokens.verifier import TokenVerifier
 _PUBLIC_KEYS_MODULE = "airboss.security.tokens.public_keys"
 
 
-class BadKeyError(Exception):
-    """A key of the settings cannot be had or is not fit; the text says which and why."""
-
-
 class TokenAuthentication:
     """The verifier of tokens, and the service that keeps its keys fresh."""
 
     def __init__(
         self, policy: JwtPolicy, *, read_secret: Callable[[str], str], clock: Clock, log: Log
     ) -> None:
-        """Read the keys of the settings; raises `BadKeyError`."""
+        """Read the keys of the settings; raises `RefusedSettingsError`."""
         self.keys = _keys(policy, read_secret, clock, log)
         self.verifier = TokenVerifier(policy, self.keys, clock)
         self._keeper = Background("token keys", self.keys.keep)
@@ -45,7 +42,7 @@ class TokenAuthentication:
 
 
 def require_keys(policy: JwtPolicy, read_secret: Callable[[str], str]) -> None:
-    """Raise `BadKeyError` for what a start would refuse."""
+    """Raise `RefusedSettingsError` for what a start would refuse."""
     _keys(policy, read_secret, SystemClock(), structlog.get_logger())
 
 
@@ -68,9 +65,9 @@ def _shared_secret(policy: JwtPolicy, read_secret: Callable[[str], str]) -> Hmac
     try:
         return HmacKey(read_secret(policy.secret or "").encode())
     except SecretUnavailable as error:
-        raise BadKeyError(f"auth.jwt.secret: {error}") from None
+        raise _refused("secret", str(error)) from None
     except KeyRefusedError as error:
-        raise BadKeyError(f"auth.jwt.secret: {policy.secret}: {error}") from None
+        raise _refused("secret", f"{policy.secret}: {error}") from None
 
 
 def _public_key(public_keys: Any, policy: JwtPolicy) -> Any:
@@ -79,6 +76,10 @@ def _public_key(public_keys: Any, policy: JwtPolicy) -> Any:
     try:
         return public_keys.read_public_key(path.read_bytes(), policy.algorithm)
     except OSError as error:
-        raise BadKeyError(f"auth.jwt.public_key_path: {path} cannot be read ({error.strerror})") from None
+        raise _refused("public_key_path", f"{path} cannot be read ({error.strerror})") from None
     except KeyRefusedError as error:
-        raise BadKeyError(f"auth.jwt.public_key_path: {path}: {error}") from None
+        raise _refused("public_key_path", f"{path}: {error}") from None
+
+
+def _refused(key: str, text: str) -> RefusedSettingsError:
+    return RefusedSettingsError(Finding(("auth", "jwt", key), text, (("auth", "mode"),)))

@@ -8,6 +8,7 @@ from typing import Any
 
 import structlog
 
+from airboss.config.findings import refuse
 from airboss.config.runtime_config import RuntimeConfig
 from airboss.domain.audit import SYSTEM, AuditAction, AuditDraft, TargetKind
 from airboss.domain.errors import StorageUnavailableError
@@ -28,7 +29,7 @@ from airboss.runtime.authentication import TokenAuthentication
 from airboss.runtime.lazy_loop import LazyLoop
 from airboss.runtime.mcp_connections import build_connections
 from airboss.runtime.provider_news import ProviderNews
-from airboss.runtime.toolbox import build_tools, build_web_client, require_tools
+from airboss.runtime.toolbox import build_tools, build_web_client, unknown_tools, unsafe_root
 from airboss.storage.memory import MemoryStore
 from airboss.storage.sqlite.store import SqliteStore
 from airboss.telemetry.event_log import EventLog
@@ -54,7 +55,11 @@ class Runtime:
         read_secret: Callable[[str], str],
         keep_secrets: Callable[[], Awaitable[None]] = _nothing,
     ) -> None:
-        """`keep_secrets` runs beside the rest, and keeps what `read_secret` returns fresh."""
+        """`keep_secrets` runs beside the rest, and keeps what `read_secret` returns fresh.
+
+        Raises `RefusedSettingsError` for settings that a part cannot work with.
+        """
+        refuse([*unknown_tools(config.agents), *unsafe_root(config.files, config.data_folder)])
         self.config, self.read_secret = config, read_secret
         self.clock: Clock = SystemClock()
         self.log = structlog.get_logger()
@@ -65,7 +70,6 @@ class Runtime:
         self.authentication = self._build_authentication(read_secret)
         self._web = build_web_client(config.web)
         tools = build_tools(config, self._web)
-        require_tools(config.agents, tools)
         self._news = ProviderNews(self.store, lambda: self.metrics, self.clock)
         self.providers = ProviderRegistry(
             config.providers, read_secret=read_secret, clock=self.clock, watch=self._news, log=self.log

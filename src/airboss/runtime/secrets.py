@@ -3,7 +3,7 @@
 import asyncio
 from contextlib import suppress
 
-from airboss.config.runtime_config import RuntimeConfig
+from airboss.domain.policies import VaultPolicy
 from airboss.ports.clock import Clock
 from airboss.ports.log import Log
 from airboss.security.known_secrets import KnownSecrets
@@ -18,13 +18,19 @@ class ServerSecrets:
     """Reads what a reference stands for, without waiting for anyone."""
 
     def __init__(
-        self, config: RuntimeConfig, resolver: SecretResolver, known: KnownSecrets, *, clock: Clock, log: Log
+        self,
+        vault: VaultPolicy | None,
+        resolver: SecretResolver,
+        known: KnownSecrets,
+        *,
+        clock: Clock,
+        log: Log,
     ) -> None:
         self._resolver = resolver
         self._known = known
         self._vault: VaultSecrets | None = None
-        if config.vault is not None:
-            self._vault = VaultSecrets(config.vault, read_secret=self._read_local, clock=clock, log=log)
+        if vault is not None:
+            self._vault = VaultSecrets(vault, read_secret=self._read_local, clock=clock, log=log)
 
     def read(self, reference: str) -> str:
         """Return the value, which callers must not log or keep; raises `SecretUnavailable`."""

@@ -84,6 +84,11 @@ class Allowlist:
         return self._scope is AddressScope.PRIVATE and is_private(address)
 
 
+def require_entry(entry: str) -> None:
+    """Raise ValueError for what an allowlist would not take."""
+    Allowlist([entry])
+
+
 def _entry_host(entry: str) -> Host:
     try:
         # The parser that reads the URLs reads the entries, so that both spell a host the same way.

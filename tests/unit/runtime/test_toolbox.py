@@ -3,21 +3,39 @@
 import pytest
 from tests.support.jobs import new_agent
 
-from airboss.runtime.toolbox import UnknownToolError, require_tools
-from airboss.tools.registry import ToolRegistry
+from airboss.runtime.toolbox import unknown_tools
 
 
 def test_the_generic_tool_may_be_named_where_there_are_servers() -> None:
-    require_tools([new_agent("a", tools=("mcp.call",), mcp_servers=("git",))], ToolRegistry([]))
+    assert not list(unknown_tools([new_agent("a", tools=("mcp.call",), mcp_servers=("git",))]))
 
 
 @pytest.mark.parametrize(
-    ("tools", "said"),
+    ("tools", "servers", "said"),
     [
-        (("mcp.call",), "agents.a.tools: mcp.call calls tools of the agent's MCP servers, and it has none"),
-        (("mcp.cal",), "there is no tool 'mcp.cal'; did you mean mcp.call?"),
+        (("mcp.call",), (), "[0]: mcp.call calls tools of the agent's MCP servers, and it has none"),
+        (("mcp.cal",), (), "[0]: there is no tool 'mcp.cal'; did you mean 'mcp.call'?"),
+        (
+            ("files.list", "shell"),
+            (),
+            "[1]: there is no tool 'shell'; there are: files.list, files.read, files.write, web.fetch, mcp.call",
+        ),
+        (
+            ("git.git_log",),
+            ("git",),
+            "[0]: the agent has every tool of the MCP server 'git' already: leave 'git.git_log' out",
+        ),
     ],
 )
-def test_what_no_agent_may_name(tools: tuple[str, ...], said: str) -> None:
-    with pytest.raises(UnknownToolError, match=said):
-        require_tools([new_agent("a", tools=tools)], ToolRegistry([]))
+def test_what_no_agent_may_name(tools: tuple[str, ...], servers: tuple[str, ...], said: str) -> None:
+    (found,) = unknown_tools([new_agent("a", tools=tools, mcp_servers=servers)])
+    assert str(found).startswith(f"agents.a.tools{said}")
+
+
+def test_every_tool_that_is_not_there_is_told() -> None:
+    agents = [new_agent("a", tools=("x", "files.read", "y")), new_agent("b", tools=("z",))]
+    assert [found.path for found in unknown_tools(agents)] == [
+        ("agents", "a", "tools", 0),
+        ("agents", "a", "tools", 2),
+        ("agents", "b", "tools", 0),
+    ]
