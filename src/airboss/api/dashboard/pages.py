@@ -7,6 +7,7 @@ from importlib.resources.abc import Traversable
 from string import Template
 
 from airboss.domain.error_texts import ERROR_TEXTS
+from airboss.domain.errors import ERROR_CODES
 from airboss.domain.states import JobState
 
 _FOLDER = files("airboss.api.dashboard")
@@ -59,7 +60,11 @@ class PageFrame:
 def render_pages(version: str) -> dict[str, bytes]:
     """Return each page by its name, as UTF-8."""
     frame = PageFrame(version)
-    made = {"state_filters": _state_filters(), "error_texts": _error_texts()}
+    made = {
+        "state_filters": _state_filters(),
+        "error_texts": _error_texts(),
+        "error_list": _error_list(),
+    }
     return {
         name: frame.filled(
             name=name, title=title, section=section, content=read_template(name).substitute(made)
@@ -104,6 +109,20 @@ def _error_texts() -> str:
         f'<div data-code="{code}"><p>{marked(text.meaning)}</p><p>{marked(text.advice)}</p></div>'
         for code, text in ERROR_TEXTS.items()
     )
+
+
+def _error_list() -> str:
+    """Write all codes with their texts for the reference, where each has an address."""
+    return "\n".join(
+        f'<div id="error-{code}" data-code="{code}"><dt><code>{code}</code> <span class="type">'
+        f"{_status_words(code)}</span></dt><dd>{marked(text.meaning)}</dd><dd>{marked(text.advice)}</dd></div>"
+        for code, text in ERROR_TEXTS.items()
+    )
+
+
+def _status_words(code: str) -> str:
+    spec = ERROR_CODES[code]
+    return f"{spec.type.value}, {spec.status or 'in a job'}"
 
 
 def marked(text: str) -> str:

@@ -1,78 +1,81 @@
 // Draws the OpenAPI document as a page to read: no library, no request to anyone else.
 import { get, showProblem } from "./api.js";
-import { startShell } from "./shell.js";
+import { byId, element, setText } from "./dom.js";
+import { plural } from "./formatting.js";
+import { drawOperation } from "./reference_operation.js";
+import { use } from "./reference_words.js";
+import { shortcut, startShell } from "./shell.js";
+
+const GROUPS = { mcp: "MCP servers", coord: "Nodes and queues" };
 
 startShell();
-document.getElementById("connection").hidden = true;
+byId("connection").hidden = true;
+const search = byId("filter");
+const meanings = new Map([...document.querySelectorAll("#error-list [data-code]")].map((box) => [box.dataset.code, box.querySelector("dd").textContent]));
 
-function element(name, text, className) {
-  const made = document.createElement(name);
-  made.textContent = text ?? "";
-  if (className) made.className = className;
-  return made;
-}
-
-let openapi = { paths: {}, info: { version: "", description: "" } };
-try {
-  openapi = await get("/openapi.json");
-} catch (error) {
-  showProblem("The description of the API cannot be read", error);
-}
-
-function resolved(schema) {
-  const path = schema?.$ref?.split("/").slice(1);
-  return path ? path.reduce((at, key) => at[key], openapi) : schema;
-}
-
-function exampleOf(content) {
-  const [type, media] = Object.entries(content ?? {})[0] ?? [];
-  if (!media) return null;
-  const schema = resolved(media.schema);
-  const example = media.example ?? Object.values(media.examples ?? {})[0]?.value ?? schema?.examples?.[0];
-  return example === undefined ? type : `${typeof example === "string" ? example : JSON.stringify(example, null, 2)}`;
-}
-
-function part(title, text) {
-  const box = document.createElement("div");
-  box.append(element("h3", title));
-  if (text) box.append(element("pre", text));
-  return box;
-}
-
-function parameters(operation) {
-  const list = document.createElement("ul");
-  for (const parameter of operation.parameters ?? []) {
-    const item = document.createElement("li");
-    item.append(element("code", parameter.name), ` (${parameter.in}) ${parameter.description ?? ""}`);
-    list.append(item);
-  }
-  return list;
-}
-
-function drawn(method, path, operation) {
-  const box = document.createElement("details");
-  const summary = document.createElement("summary");
-  summary.append(element("span", method.toUpperCase(), "method"), element("code", path), ` ${operation.summary ?? ""} `,
-    element("span", operation["x-airboss-rule"], "role"));
-  box.append(summary, parameters(operation));
-  if (operation.requestBody) box.append(part("Body", exampleOf(operation.requestBody.content)));
-  for (const [status, answer] of Object.entries(operation.responses ?? {})) {
-    box.append(part(`${status} ${answer.description ?? ""}`, exampleOf(answer.content)));
-  }
-  return box;
-}
-
-const sections = new Map();
-for (const [path, methods] of Object.entries(openapi.paths)) {
-  for (const [method, operation] of Object.entries(methods)) {
-    const tag = operation.tags?.[0] ?? "other";
-    if (!sections.has(tag)) {
-      const section = document.createElement("section");
-      section.append(element("h2", tag));
-      sections.set(tag, section);
+function draw(openapi) {
+  use(openapi);
+  const sections = new Map();
+  for (const [path, methods] of Object.entries(openapi.paths)) {
+    for (const [method, operation] of Object.entries(methods)) {
+      const tag = operation.tags?.[0] ?? "other";
+      if (!sections.has(tag)) sections.set(tag, element("section", { "aria-label": tag }, element("h2", { id: `tag-${tag}` }, GROUPS[tag] ?? tag)));
+      sections.get(tag).append(drawOperation(method, path, operation, meanings));
     }
-    sections.get(tag).append(drawn(method, path, operation));
   }
+  setText(byId("about"), `${openapi.info.version}: ${openapi.info.description}`);
+  byId("operations").replaceChildren(...sections.values());
+  byId("tags").prepend(...[...sections.keys()].map((tag) => element("a", { href: `#tag-${tag}` }, GROUPS[tag] ?? tag)));
 }
-document.getElementById("about").textContent = `${openapi.info.version}: ${openapi.info.description}`;
-document.getElementById("operations").replaceChildren(...sections.values());
+
+function filter() {
+  const words = search.value.toLowerCase().split(/\s+/).filter(Boolean);
+  let count = 0;
+  for (const section of byId("operations").children) {
+    let left = 0;
+    for (const box of section.querySelectorAll("details.operation")) {
+      const fits = words.every((word) => box.dataset.text.includes(word));
+      box.hidden = !fits;
+      left += fits ? 1 : 0;
+    }
+    section.hidden = left === 0;
+    count += left;
+  }
+  for (const id of ["errors", "tags"]) byId(id).hidden = words.length > 0;
+  setText(byId("found"), !words.length ? "" : count ? `${plural(count, "operation")}.` : "No operation has all these words in its method, path, summary, group or role.");
+}
+
+// An address with an operation's id opens it.
+function toAddress() {
+  const found = location.hash.length > 1 ? document.getElementById(decodeURIComponent(location.hash.slice(1))) : null;
+  if (!found) return;
+  if (found.hidden) {
+    search.value = "";
+    filter();
+  }
+  if (found.matches("details")) found.open = true;
+  found.scrollIntoView({ block: "start" });
+}
+
+search.addEventListener("input", filter);
+search.addEventListener("keydown", (event) => {
+  if (event.key !== "Escape") return;
+  search.value = "";
+  filter();
+});
+byId("operations").addEventListener("click", (event) => {
+  const box = event.target.closest("summary")?.parentElement;
+  // The browser opens it behind this click.
+  if (box?.matches(".operation") && !box.open) history.replaceState(null, "", `#${box.id}`);
+});
+addEventListener("hashchange", toAddress);
+shortcut("/", "Filter the operations", () => search.focus());
+
+try {
+  draw(await get("/openapi.json"));
+  filter();
+  toAddress();
+} catch (error) {
+  byId("operations").replaceChildren();
+  showProblem("The description of the API cannot be read", error, () => location.reload());
+}

@@ -44,6 +44,7 @@ export function startShortcuts() {
   shortcut("g s", "Go to the spawn form", go("/ui/spawn"));
   shortcut("g p", "Go to the providers", go("/ui/providers"));
   shortcut("g n", "Go to the nodes and queues", go("/ui/nodes"));
+  shortcut("g a", "Go to the API reference", go("/docs"));
   shortcut("t", "Change the theme", () => byId("theme").click());
   byId("help").addEventListener("click", showAll);
   document.addEventListener("keydown", onKey);
