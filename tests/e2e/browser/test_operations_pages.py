@@ -44,9 +44,3 @@ def test_a_node_is_drained_and_put_back(page: Page, api: httpx2.Client) -> None:
     row.get_by_role("button", name="Resume").click()
     expect(row.locator(".state")).to_have_text("active")
     assert api.get("/v1/coord/nodes").json()["data"][0]["state"] == "active"
-
-
-def test_the_reference_page_draws_the_api(page: Page) -> None:
-    page.goto("/docs")
-    page.get_by_text("/v1/jobs/{job_id}/cancel").click()
-    expect(page.locator("details[open]")).to_contain_text("already_final")
