@@ -15,7 +15,7 @@ from tests.e2e.conftest import settings_of
 from tests.support.api_jobs import get, run, spawn
 from tests.support.command_line import airboss, json_lines
 from tests.support.fake_provider import ANSWER, FakeProvider
-from tests.support.server import ServerProcess, start_server
+from tests.support.server import ServerProcess, running_server, start_server
 
 from airboss.cli.exit_codes import ExitCode
 
@@ -148,44 +148,66 @@ def test_a_job_that_ends_in_a_drain_is_told(
         server.kill()
 
 
-def test_waiting_for_a_job_that_ends_in_a_drain(folder: Path, provider: FakeProvider) -> None:
+@pytest.mark.parametrize("ends", ["completed", "timed_out"])
+@pytest.mark.parametrize("how", ["lines", "json", "wait"])
+def test_the_last_job_of_a_drain_is_told_before_the_server_is_gone(
+    folder: Path, provider: FakeProvider, how: str, ends: str
+) -> None:
     server = start_server(folder, settings_of(provider) | {"server": {"shutdown_grace_seconds": 10}})
+    arguments = {"lines": ["--watch"], "json": ["--watch", "--json"], "wait": ["--wait"]}[how]
+    limit = ["--timeout-seconds", "1.5"] if ends == "timed_out" else []
     try:
-        calls, hanging = provider.calls("gate"), provider.calls("hang-first")
-        with server.client() as client:
-            spawn(client, "hang-first")
-        provider.wait_called("hang-first", hanging + 1)
-        with command(server.url, folder, "jobs", "spawn", "gate", "x", "--wait") as waiting:
+        calls = provider.calls("gate")
+        with command(server.url, folder, "jobs", "spawn", "gate", "x", *arguments, *limit) as following:
             provider.wait_called("gate", calls + 1)
+            if how != "wait":
+                lines_until(following, "model.called")
             server.process.terminate()
-            assert waiting.stderr is not None
-            assert waiting.stderr.readline() == "airboss: the server is draining\n"
-            provider.open_gate()
-            told, errors = waiting.communicate(timeout=_DEADLINE_SECONDS)
-        assert (waiting.returncode, told, errors) == (0, f"{ANSWER}\n", "")
+            if how != "wait":
+                assert following.stderr is not None
+                assert following.stderr.readline() == "airboss: the server is draining\n"
+            if ends == "completed":
+                provider.open_gate()
+            told, errors = following.communicate(timeout=_DEADLINE_SECONDS)
+            assert server.wait() == 0
+        assert following.returncode == (0 if ends == "completed" else ExitCode.JOB_TIMED_OUT), errors
+        assert "Traceback" not in errors
+        assert "lost" not in errors
+        assert f"job.{ends}" in told or how == "wait"
+        assert ANSWER in told or ends == "timed_out"
     finally:
         provider.close_gate()
         server.kill()
 
 
-def test_waiting_through_a_drain_is_quiet_and_ends_with_the_patience(
-    folder: Path, provider: FakeProvider
+@pytest.mark.parametrize("how", [("--watch",), ("--watch", "--json"), ("--wait",)])
+def test_a_job_that_is_handed_back_is_told_so(
+    folder: Path, provider: FakeProvider, how: tuple[str, ...]
 ) -> None:
     settings = settings_of(provider) | {"server": {"shutdown_grace_seconds": 1.5}}
-    server = start_server(folder, settings)
     calls = provider.calls("hang-first")
-    with server.client() as client:
-        job = spawn(client, "hang-first")
-    provider.wait_called("hang-first", calls + 1)
-    with command(server.url, folder, "jobs", "watch", job["id"], "--reconnect-seconds", "1") as watch:
-        lines_until(watch, "model.called")
+    with (
+        running_server(folder, settings) as server,
+        command(
+            server.url, folder, "jobs", "spawn", "hang-first", "x", *how, "--reconnect-seconds", "1"
+        ) as following,
+    ):
+        provider.wait_called("hang-first", calls + 1)
         assert server.stop() == 0
-        told, errors = watch.communicate(timeout=_DEADLINE_SECONDS)
-    assert watch.returncode == ExitCode.UNREACHABLE, told
-    draining, lost, *last = errors.splitlines()
-    assert draining == "airboss: the server is draining"
+        told, errors = following.communicate(timeout=_DEADLINE_SECONDS)
+    assert following.returncode == ExitCode.UNREACHABLE, told
+    *before, handed_back, lost, last, advice = errors.splitlines()
+    # Who waits has no stream that ends.
+    assert ("airboss: the server is draining" in before) == ("--wait" not in how)
+    assert handed_back == (
+        "airboss: the server leaves and handed the job back to its queue; a server that starts again goes on with it"
+    )
     assert lost == "airboss: the connection is lost; trying for 1 s more"
-    assert len(last) == 2, last
+    assert last.startswith(
+        "airboss: the job has not ended: the server left and handed it back to its queue; cannot"
+    )
+    assert "airboss serve" in advice
+    assert "airboss jobs watch" in advice
 
 
 def test_ctrl_c_ends_the_watching_and_not_the_job(

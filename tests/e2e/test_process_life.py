@@ -10,10 +10,12 @@ import subprocess
 import sys
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import httpx2
 import pytest
 import yaml
 from tests.e2e.conftest import settings_of
@@ -21,7 +23,7 @@ from tests.support.api_jobs import ended, event_types, run, spawn
 from tests.support.command_line import airboss
 from tests.support.event_reader import event_stream
 from tests.support.fake_provider import FakeProvider
-from tests.support.server import running_server
+from tests.support.server import ServerProcess, running_server
 
 _NOBODY = 65534
 
@@ -212,17 +214,89 @@ def test_while_draining_ready_says_no_and_live_says_yes(folder: Path, provider: 
         assert refused.json()["error"]["code"] == "draining"
         assert int(refused.headers["retry-after"]) >= 1
         assert client.post(f"{job['links']['self']}/retry").status_code in (409, 503)
-        # Late readers are told at once; reads and waits are answered as things stand.
+        # Late readers are told at once; reads are answered as things stand.
         with event_stream(server) as late:
             assert late.until_end()[-1].data == {"reason": "draining"}
-        waited = client.get(f"{job['links']['self']}/wait", params={"timeout_seconds": 60})
-        assert waited.json()["state"] == "running"
+        assert client.get(job["links"]["self"]).json()["state"] == "running"
         # What runs is given the grace, and its end is the end of the drain.
         provider.open_gate()
         assert server.wait() == 0
         provider.close_gate()
     with running_server(folder, settings_of(provider)) as server, server.client() as client:
         assert client.get(job["links"]["self"]).json()["state"] == "completed"
+
+
+def test_who_waits_for_the_last_job_of_a_drain_gets_its_end(folder: Path, provider: FakeProvider) -> None:
+    """Whether asked before the drain, in it, or with the spawn: the answer comes before the listener closes."""
+    calls = provider.calls("gate")
+    with running_server(folder, settings_of(provider)) as server, ThreadPoolExecutor(3) as pool:
+
+        def ask(method: str, path: str, **options: Any) -> httpx2.Response:
+            with server.client() as client:
+                return client.request(method, path, **options)
+
+        body = {"agent": "gate", "input": "x"}
+        spawned = pool.submit(ask, "POST", "/v1/jobs", json=body, headers={"Prefer": "wait=60"})
+        provider.wait_called("gate", calls + 1)
+        (job,) = ask("GET", "/v1/jobs").json()["data"]
+        path = f"{job['links']['self']}/wait?timeout_seconds=60"
+        before = pool.submit(ask, "GET", path)
+        with event_stream(server) as events:
+            server.process.send_signal(signal.SIGTERM)
+            assert events.until_end()[-1].data == {"reason": "draining"}
+        meanwhile = pool.submit(ask, "GET", path)
+        # What is asked with a time-out in the drain is answered at the time-out, as it stands.
+        assert ask("GET", f"{job['links']['self']}/wait?timeout_seconds=0.2").json()["state"] == "running"
+        assert not spawned.done()
+        assert not meanwhile.done()
+        provider.open_gate()
+        assert server.wait() == 0
+        provider.close_gate()
+        for answer in (spawned, before, meanwhile):
+            assert (answer.result().status_code, answer.result().json()["state"]) == (200, "completed")
+
+
+def test_who_followed_the_last_job_of_a_drain_has_a_moment_to_ask(
+    folder: Path, provider: FakeProvider
+) -> None:
+    calls = provider.calls("gate")
+    with running_server(folder, settings_of(provider)) as server:
+        with server.client() as client:
+            job = spawn(client, "gate")
+        provider.wait_called("gate", calls + 1)
+        with event_stream(server, job["links"]["events"]) as events:
+            server.process.send_signal(signal.SIGTERM)
+            events.until_end()
+        provider.open_gate()
+        assert server.wait() == 0
+        provider.close_gate()
+        moments = _moments(server)
+    # The process's own clock. As long as a request takes to come from far away, and no longer.
+    seconds = (moments["server.left"] - moments["job.completed"]).total_seconds()
+    assert 0.25 <= seconds <= 0.25 + 1
+
+
+def test_who_waits_for_a_job_that_a_drain_hands_back_gets_it_as_it_stands(
+    folder: Path, provider: FakeProvider
+) -> None:
+    settings = settings_of(provider) | {"server": {"shutdown_grace_seconds": 0.3}}
+    calls = provider.calls("hang-first")
+    with running_server(folder, settings) as server, ThreadPoolExecutor(1) as pool:
+        with server.client() as client:
+            job = spawn(client, "hang-first")
+        provider.wait_called("hang-first", calls + 1)
+        waiting = pool.submit(
+            httpx2.get,
+            f"{server.url}{job['links']['self']}/wait?timeout_seconds=60",
+            trust_env=False,
+            timeout=30,
+        )
+        with event_stream(server) as events:
+            server.process.send_signal(signal.SIGTERM)
+            events.until_end()
+        assert server.wait() == 0
+        answer = waiting.result()
+    assert (answer.status_code, answer.json()["state"], answer.json()["attempt"]) == (200, "pending", 0)
 
 
 def test_a_second_signal_ends_the_grace(folder: Path, provider: FakeProvider) -> None:
@@ -243,6 +317,12 @@ def test_a_second_signal_ends_the_grace(folder: Path, provider: FakeProvider) ->
         assert "job.interrupted" in event_types(client, job["id"])
 
 
+def _moments(server: ServerProcess) -> dict[str, datetime]:
+    """When each thing was logged, the last of each kind."""
+    lines = map(json.loads, server.log.splitlines())
+    return {line["event"]: datetime.fromisoformat(line["time"]) for line in lines}
+
+
 def test_the_grace_ends_by_itself(folder: Path, provider: FakeProvider) -> None:
     settings = settings_of(provider) | {"server": {"shutdown_grace_seconds": 0.5}}
     calls = provider.calls("hang-first")
@@ -250,10 +330,7 @@ def test_the_grace_ends_by_itself(folder: Path, provider: FakeProvider) -> None:
         spawn(client, "hang-first")
         provider.wait_called("hang-first", calls + 1)
         assert server.stop() == 0
-        moments = {
-            line["event"]: datetime.fromisoformat(line["time"])
-            for line in map(json.loads, server.log.splitlines())
-        }
+        moments = _moments(server)
     # The process's own clock: what the machine needs to end a process is not the grace's.
     seconds = (moments["server.left"] - moments["server.draining"]).total_seconds()
     assert 0.5 <= seconds <= 0.5 + 1

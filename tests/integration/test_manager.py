@@ -779,17 +779,39 @@ async def test_a_drain_keeps_the_promise_to_cancel(store: HeldStore, loop: HeldL
         assert (await node.get(job.id)).state is JobState.CANCELLED
 
 
-async def test_who_waits_is_released_by_a_drain(store: HeldStore, loop: HeldLoop) -> None:
+async def test_who_waits_through_a_drain_learns_how_the_job_ended(store: HeldStore, loop: HeldLoop) -> None:
     async with running_node(store, loop) as node:
         job = await node.spawn()
         await loop.until_started(job.id)
-        waiter = asyncio.ensure_future(node.manager.wait(job.id, CALLER, 60))
+        before = asyncio.ensure_future(node.manager.wait(job.id, CALLER, 60))
         await asyncio.sleep(0)
         draining = asyncio.ensure_future(node.manager.drain(30))
-        async with asyncio.timeout(DEADLINE_SECONDS):
-            assert (await waiter).job.state is JobState.RUNNING
+        await asyncio.sleep(0)
+        # Whose stream the drain has ended asks now.
+        meanwhile = asyncio.ensure_future(node.manager.wait(job.id, CALLER, 60))
+        await asyncio.wait([before, meanwhile], timeout=0.05)
+        assert not before.done()
+        assert not meanwhile.done()
         loop.end(job.id)
-        await draining
+        async with asyncio.timeout(DEADLINE_SECONDS):
+            assert (await before).job.state is JobState.COMPLETED
+            assert (await meanwhile).job.state is JobState.COMPLETED
+            await draining
+
+
+async def test_who_waits_for_what_a_drain_hands_back_is_told_when_it_is_over(
+    store: HeldStore, loop: HeldLoop
+) -> None:
+    async with running_node(store, loop, slots=1) as node:
+        running, pending = await node.spawn(), await node.spawn()
+        await loop.until_started(running.id)
+        waiters = [asyncio.ensure_future(node.manager.wait(job.id, CALLER, 60)) for job in (running, pending)]
+        await asyncio.sleep(0)
+        async with asyncio.timeout(DEADLINE_SECONDS):
+            await node.manager.drain(0.05)
+            assert [(await waiter).job.state for waiter in waiters] == [JobState.PENDING] * 2
+            # Nothing comes of waiting any more.
+            assert (await node.manager.wait(running.id, CALLER, 60)).job.state is JobState.PENDING
 
 
 @pytest.mark.parametrize("adapter", ADAPTERS)

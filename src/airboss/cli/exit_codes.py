@@ -27,7 +27,7 @@ MEANINGS = {
     ExitCode.JOB_FAILED: "The job that was waited for ended `failed`.",
     ExitCode.JOB_CANCELLED: "The job that was waited for ended `cancelled`.",
     ExitCode.JOB_TIMED_OUT: "The job that was waited for ended `timed_out`.",
-    ExitCode.UNREACHABLE: "No Airboss answered: nothing listens there, it went away for good, or it is something else.",
+    ExitCode.UNREACHABLE: "No Airboss answered: nothing listens there, it went away for good, or it is something else. A job that was followed stays on the disk of its server.",
     ExitCode.REFUSED: "The server refused: any error of the HTTP API, such as `job_not_found` or `queue_full`.",
     ExitCode.INTERRUPTED: "Ctrl-C. A job that was watched goes on.",
     ExitCode.BROKEN_PIPE: "Whoever read the output went away, as behind `| head`.",

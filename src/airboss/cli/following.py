@@ -13,14 +13,11 @@ from airboss.cli.sse import Frame
 from airboss.domain.states import FINAL_STATES
 
 _FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 0.2, 2.0
-#: A server that drains answers `wait` at once, and is gone within 0.2 s of its last job (measured): who waits for
-#: that one has to ask often.
-_EARLY_PAUSE_SECONDS = 0.02
 #: How long one request waits for the end of a job.
 LOOK_SECONDS = 25
-_LOOKS_BETWEEN_STREAMS = 5
 _DRAINING_PAUSE_SECONDS = 1.0
-#: An answer to `wait` that came so much sooner than asked for is that of a server that drains.
+#: An answer to `wait` that came so much sooner than asked for, without an end, is that of a server that leaves:
+#: through its drain it holds the answer back.
 _EARLY_FRACTION = 0.5
 #: A stream that stood for so long was well, even if it was silent.
 _WELL_SECONDS = 1.0
@@ -35,6 +32,7 @@ _COMES_BACK = {
 class _Trouble(Enum):
     NONE = auto()
     DRAINING = auto()
+    LEFT = auto()
     LOST = auto()
 
 
@@ -51,6 +49,7 @@ class Patience:
         self._was_there = False
         self._opened_at: float | None = None
         self._lost_at: float | None = None
+        self._left_how = ""
         self._trouble = _Trouble.NONE
         self._pause_seconds = _FIRST_PAUSE_SECONDS
 
@@ -61,12 +60,23 @@ class Patience:
 
     def is_well(self) -> None:
         """Note that something came: what was lost before does not count any more."""
+        self._left_how = ""
         self._is_there(_Trouble.NONE, "")
 
     def drains(self) -> None:
         """Note that the server is about to leave: it still answers, and its streams tell no more."""
         self._opened_at = None
-        self._is_there(_Trouble.DRAINING, "the server is draining")
+        if not self._left_how:
+            self._is_there(_Trouble.DRAINING, "the server is draining")
+
+    def leaves(self, job: Mapping[str, Any]) -> None:
+        """Note that the server has left a job that has not ended to whoever comes after it, and wait a moment."""
+        self._left_how = "handed it back to its queue" if job["started_at"] else "left it in its queue"
+        how = self._left_how.replace("it ", "the job ", 1)
+        self._is_there(
+            _Trouble.LEFT, f"the server leaves and {how}; a server that starts again goes on with it"
+        )
+        time.sleep(_FIRST_PAUSE_SECONDS)
 
     def wait(self, cause: CommandError) -> None:
         """Wait a while before the next try; raises the cause where there is none."""
@@ -78,10 +88,16 @@ class Patience:
             self._lost_at = now
         left_seconds = self._lost_at + self._seconds - now
         if not self._was_there or left_seconds <= 0 or not _may_pass(cause):
-            raise cause
+            raise self._given_up(cause)
         self._turn(_Trouble.LOST, f"the connection is lost; trying for {left_seconds:.0f} s more")
         time.sleep(min(self._pause_seconds, left_seconds))
         self._pause_seconds = min(2 * self._pause_seconds, _LONGEST_PAUSE_SECONDS)
+
+    def _given_up(self, cause: CommandError) -> CommandError:
+        if not self._left_how or not isinstance(cause, UnreachableError):
+            return cause
+        text = f"the job has not ended: the server left and {self._left_how}; {cause}"
+        return UnreachableError(text, cause.advice)
 
     def _is_there(self, trouble: _Trouble, text: str) -> None:
         self._was_there = True
@@ -160,13 +176,12 @@ class FollowedJob:
         return self._ended
 
     def _has_ended(self) -> bool:
-        for _ in range(_LOOKS_BETWEEN_STREAMS):
-            job = self._client.get(self._path)
-            if job["state"] in FINAL_STATES:
-                self._ended = job
-                return True
-            time.sleep(_DRAINING_PAUSE_SECONDS)
-        return False
+        job, is_early = _look(self._client, self._path, LOOK_SECONDS)
+        if job["state"] in FINAL_STATES:
+            self._ended = job
+        elif is_early:
+            self._patience.leaves(job)
+        return self._ended is not None
 
     def _rest(self, last_id: int) -> Iterator[Frame]:
         """Yield what no stream told any more, as far as the server stays to tell it."""
@@ -194,21 +209,26 @@ def wait_for_end(
     """Return the job at its end; `on_job` sees it as it stands, every `look_seconds`."""
     seconds = 0
     while True:
-        asked_at = time.monotonic()
         try:
-            job = client.get(f"{path}/wait", {"timeout_seconds": str(seconds)})
+            job, is_early = _look(client, path, seconds)
         except (UnreachableError, RefusedError) as error:
             patience.wait(error)
             continue
         if job["state"] in FINAL_STATES:
             return job
-        if time.monotonic() - asked_at < seconds * _EARLY_FRACTION:
-            patience.drains()
-            time.sleep(_EARLY_PAUSE_SECONDS)
+        if is_early:
+            patience.leaves(job)
         else:
             patience.is_well()
             on_job(job)
         seconds = look_seconds
+
+
+def _look(client: ApiClient, path: str, seconds: int) -> tuple[dict[str, Any], bool]:
+    """Wait for a job's end; return how it stands, and whether that came before the time was up."""
+    asked_at = time.monotonic()
+    job = client.get(f"{path}/wait", {"timeout_seconds": str(seconds)})
+    return job, time.monotonic() - asked_at < seconds * _EARLY_FRACTION
 
 
 def _may_pass(cause: CommandError) -> bool:

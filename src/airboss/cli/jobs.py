@@ -17,7 +17,7 @@ from airboss.cli.options import (
     TokenOption,
     UrlOption,
 )
-from airboss.cli.spawn import WaitOption, WatchOption, spawn, tell_spawned
+from airboss.cli.spawn import ToItsEnd, WaitOption, WatchOption, spawn, tell_spawned
 from airboss.cli.table import Column, Listing
 from airboss.cli.terminal import is_terminal, say, state_style, tell, write_json
 from airboss.cli.watching import job_path, wait_for_job, watch_job
@@ -112,6 +112,7 @@ def cancel(
     job_id: LiveJobId,
     *,
     is_waiting: Annotated[bool, typer.Option("--wait", help="Wait until its work has stopped.")] = False,
+    patience_seconds: PatienceOption = PATIENCE_SECONDS,
     url: UrlOption = None,
     token: TokenOption = None,
     config: ConfigOption = None,
@@ -121,7 +122,7 @@ def cancel(
     client = connect(url, token, config)
     job = client.post(f"{job_path(job_id)}/cancel")
     if is_waiting:
-        job = wait_for_job(client, job_id, patience_seconds=PATIENCE_SECONDS)
+        job = wait_for_job(client, job_id, patience_seconds=patience_seconds)
     if as_json:
         write_json(job)
         return
@@ -135,6 +136,7 @@ def retry(
     *,
     is_watching: WatchOption = False,
     is_waiting: WaitOption = False,
+    patience_seconds: PatienceOption = PATIENCE_SECONDS,
     url: UrlOption = None,
     token: TokenOption = None,
     config: ConfigOption = None,
@@ -143,7 +145,7 @@ def retry(
     """Spawn a new job with the input of one that has ended."""
     client = connect(url, token, config)
     job = client.post(f"{job_path(job_id)}/retry")
-    tell_spawned(client, job, is_watching=is_watching, is_waiting=is_waiting, as_json=as_json)
+    tell_spawned(client, job, ToItsEnd(is_watching, is_waiting, patience_seconds), as_json=as_json)
 
 
 def _columns() -> list[Column]:

@@ -3,6 +3,7 @@
 import json
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Annotated, Any
 
 import typer
@@ -12,7 +13,14 @@ from airboss.cli.api_client import ApiClient
 from airboss.cli.completion import complete_agent
 from airboss.cli.connecting import connect
 from airboss.cli.failures import UsageError
-from airboss.cli.options import PATIENCE_SECONDS, ConfigOption, JsonOption, TokenOption, UrlOption
+from airboss.cli.options import (
+    PATIENCE_SECONDS,
+    ConfigOption,
+    JsonOption,
+    PatienceOption,
+    TokenOption,
+    UrlOption,
+)
 from airboss.cli.terminal import say, state_style, tell, write_json
 from airboss.cli.watching import Job, finish, wait_for_job, watch_job
 
@@ -22,6 +30,15 @@ WatchOption = Annotated[bool, typer.Option("--watch", help="Follow the job to it
 WaitOption = Annotated[
     bool, typer.Option("--wait", help="Wait for the job's end and write its output alone.")
 ]
+
+
+@dataclass(frozen=True)
+class ToItsEnd:
+    """Whether and how a new job is followed to its end."""
+
+    is_watched: bool
+    is_awaited: bool
+    patience_seconds: float
 
 
 def spawn(
@@ -53,6 +70,7 @@ def spawn(
     key: Annotated[str | None, typer.Option("--idempotency-key", help="Makes a repeat harmless.")] = None,
     is_watching: WatchOption = False,
     is_waiting: WaitOption = False,
+    patience_seconds: PatienceOption = PATIENCE_SECONDS,
     url: UrlOption = None,
     token: TokenOption = None,
     config: ConfigOption = None,
@@ -70,18 +88,19 @@ def spawn(
     body |= {name: value for name, value in options.items() if value is not None}
     client = connect(url, token, config)
     job = client.post("/v1/jobs", _sendable(body), {"Idempotency-Key": _header(key)} if key else None)
-    tell_spawned(client, job, is_watching=is_watching, is_waiting=is_waiting, as_json=as_json)
+    to_its_end = ToItsEnd(is_watching, is_waiting, patience_seconds)
+    tell_spawned(client, job, to_its_end, as_json=as_json)
 
 
-def tell_spawned(client: ApiClient, job: Job, *, is_watching: bool, is_waiting: bool, as_json: bool) -> None:
+def tell_spawned(client: ApiClient, job: Job, to_its_end: ToItsEnd, *, as_json: bool) -> None:
     """Say which job there is now, or what comes of it."""
-    if is_watching and is_waiting:
+    patience_seconds = to_its_end.patience_seconds
+    if to_its_end.is_watched and to_its_end.is_awaited:
         tell("airboss: --watch follows the job to its end, so --wait adds nothing")
-    if is_watching:
-        code = watch_job(client, job["id"], as_json=as_json, patience_seconds=PATIENCE_SECONDS)
-        raise typer.Exit(code)
-    if is_waiting:
-        ended = wait_for_job(client, job["id"], patience_seconds=PATIENCE_SECONDS)
+    if to_its_end.is_watched:
+        raise typer.Exit(watch_job(client, job["id"], as_json=as_json, patience_seconds=patience_seconds))
+    if to_its_end.is_awaited:
+        ended = wait_for_job(client, job["id"], patience_seconds=patience_seconds)
         raise typer.Exit(finish(ended, as_json=as_json))
     if as_json:
         write_json(job)

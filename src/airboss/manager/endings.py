@@ -16,13 +16,15 @@ class Endings:
 
     def __init__(self) -> None:
         self._waiting: defaultdict[str, set[asyncio.Future[None]]] = defaultdict(set)
+        self.is_closed = False
 
     def on_event(self, event: Event) -> None:
         if event.type in FINAL_EVENTS and event.job_id is not None:
             _wake(self._waiting.get(event.job_id, ()))
 
-    def release_all(self) -> None:
-        """Wake everyone: the server stops, and each job is told as it stands."""
+    def close(self) -> None:
+        """Wake everyone: no job ends here any more, and each is told as it stands."""
+        self.is_closed = True
         for futures in self._waiting.values():
             _wake(futures)
 

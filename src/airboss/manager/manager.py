@@ -110,9 +110,11 @@ class AgentManager:
         await self.duty.join()
 
     async def drain(self, grace_seconds: float) -> None:
-        """Leave: let running jobs end for so long, then hand the rest back to the queue on disk."""
+        """Leave: let running jobs end for so long, then hand the rest back to the queue on disk.
+
+        Whoever waits for a job learns its end, or after the drain how it stands.
+        """
         self.duty.begin_to_leave()
-        self._endings.release_all()
         await self._workers.wait_idle(grace_seconds)
         await self.stop()
 
@@ -125,6 +127,7 @@ class AgentManager:
         self._workers.rest()
         self.hand_back()
         await self._workers.stop()
+        self._endings.close()
         await self._timetable.stop()
 
     # -- jobs ---------------------------------------------------------------------------------------
@@ -214,10 +217,10 @@ class AgentManager:
         return [SummaryView(job, self._position(job)) for job in jobs]
 
     async def wait(self, job_id: str, principal: Principal, timeout_seconds: float) -> JobView:
-        """Return the job when it ends, or as it stands when the time is up."""
+        """Return the job when it ends, or as it stands when the time or the drain is over."""
         with self._endings.of(job_id) as ending:
             view = await self.get(job_id, principal)
-            if view.job.state.is_final or self.duty.state is NodeState.LEAVING:
+            if view.job.state.is_final or self._endings.is_closed:
                 return view
             await asyncio.wait([ending], timeout=timeout_seconds)
         return await self.get(job_id, principal)

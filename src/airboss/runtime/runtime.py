@@ -40,6 +40,8 @@ from airboss.version import VERSION
 
 #: How long the news that the node leaves may keep the drain waiting.
 _TELL_SECONDS = 0.5
+#: How long who followed a job to the end of the drain has to ask how it ended, within the grace.
+_LAST_QUESTIONS_SECONDS = 0.25
 
 
 async def _nothing() -> None:
@@ -180,13 +182,18 @@ class Runtime:
 
     async def drain(self, grace_seconds: float) -> None:
         """End streams, let jobs end within the grace and hand the rest back."""
+        began = self.clock.monotonic()
         self.begin_drain()
         # A store that hangs must not hold up what ends the work.
         with suppress(TimeoutError):
             async with asyncio.timeout(_TELL_SECONDS):
                 await self.manager.duty.tell_leaving()
+        followers = self.bus.subscriber_count
         self.bus.drain("draining")
         await self.manager.drain(grace_seconds)
+        if followers:
+            left_seconds = began + grace_seconds - self.clock.monotonic()
+            await self.clock.sleep(max(0.0, min(_LAST_QUESTIONS_SECONDS, left_seconds)))
         await self.manager.duty.leave()
 
     def hand_back(self) -> None:

@@ -37,5 +37,6 @@ async def test_everyone_is_released_and_a_waiter_that_left_is_harmless() -> None
         endings.on_event(event("job.failed"))
     endings.on_event(event("job.failed"))
     with endings.of("j1") as one, endings.of("j2") as two:
-        endings.release_all()
+        endings.close()
         await asyncio.wait_for(asyncio.gather(one, two), 1)
+        assert endings.is_closed
