@@ -356,6 +356,7 @@ async def test_a_medium_that_fails_in_every_way_is_answered_and_forgiven(path: P
         connection,
         node="n1",
         max_event_bytes=MAX_EVENT_BYTES,
+        last_event_id=0,
         on_commit=EventRecorder().publish,
         on_counts=counts.update,
     )
@@ -539,7 +540,7 @@ async def test_recovery_walks_over_live_jobs_only(path: Path) -> None:
     with closing(open_writer(path)) as connection:
         connection.execute("BEGIN")
         connection.set_trace_callback(executed.append)
-        job_writes.recover(Transaction(connection, "n1", MAX_EVENT_BYTES), START_MS, {})
+        job_writes.recover(Transaction(connection, "n1", MAX_EVENT_BYTES, last_event_id=0), START_MS, {})
         connection.set_trace_callback(None)
         for statement in executed:
             for row in connection.execute(f"EXPLAIN QUERY PLAN {statement}"):

@@ -1,5 +1,6 @@
 """Jobs and agents for tests."""
 
+from dataclasses import fields as fields_of
 from typing import Any
 
 from tests.support.clock import START_MS
@@ -8,7 +9,7 @@ from airboss.domain.agents import AgentSpec, OnInterrupt
 from airboss.domain.event_types import EventType
 from airboss.domain.events import EventDraft
 from airboss.domain.identifiers import uuid7
-from airboss.domain.jobs import Job, preview
+from airboss.domain.jobs import Job, JobSummary, preview
 from airboss.domain.states import JobState
 
 
@@ -65,3 +66,8 @@ def delta(job: Job, text: str = "text", time_ms: int = START_MS) -> EventDraft:
 def notice(kind: EventType = EventType.NODE_JOINED, time_ms: int = START_MS, **data: Any) -> EventDraft:
     """Draft an event that belongs to no job and no tenant."""
     return EventDraft(kind, time_ms, data or {"node": "n1"})
+
+
+def summary_of(job: JobSummary) -> JobSummary:
+    """Return what a store tells of a job without its input and output."""
+    return JobSummary(**{field.name: getattr(job, field.name) for field in fields_of(JobSummary)})

@@ -160,9 +160,9 @@ class Store(AuditTrail, McpServerStore, Protocol):
 
     async def node_id(self) -> str: ...
 
-    async def spawn(
+    def spawn(
         self, job: Job, idempotency: Idempotency | None, caller: Caller | None = None
-    ) -> Spawned: ...
+    ) -> Awaitable[Spawned]: ...
     async def replay(self, tenant: str, idempotency: Idempotency) -> Job | None:
         """Return the job that a key made before; None where it is new."""
         ...
@@ -171,13 +171,13 @@ class Store(AuditTrail, McpServerStore, Protocol):
         """Move a pending job to running under a new claim; None where it is not pending any more."""
         ...
 
-    async def finish(self, job_id: str, claim: int, outcome: Outcome, now_ms: int) -> Job | None:
+    async def finish(self, job_id: str, claim: int, outcome: Outcome, now_ms: int) -> JobSummary | None:
         """End a running job; None where the claim is not the newest one."""
         ...
 
     async def interrupt(
         self, job_id: str, claim: int, reason: str, ran_seconds: float, now_ms: int
-    ) -> Job | None:
+    ) -> JobSummary | None:
         """Hand a running job back without spending its attempt; one promised a cancel ends cancelled.
 
         Its journal is kept: who wants it forgotten calls `forget` first.
@@ -186,11 +186,11 @@ class Store(AuditTrail, McpServerStore, Protocol):
 
     async def reschedule(
         self, job_id: str, claim: int, outcome: Outcome, run_at_ms: int, now_ms: int
-    ) -> Job | None:
+    ) -> JobSummary | None:
         """Put a failed attempt's job back for a later start; one promised a cancel ends cancelled."""
         ...
 
-    async def end_pending(self, job_id: str, outcome: Outcome, now_ms: int) -> Job | None:
+    async def end_pending(self, job_id: str, outcome: Outcome, now_ms: int) -> JobSummary | None:
         """End a job that never got its turn; None where it is not pending any more."""
         ...
 

@@ -13,12 +13,13 @@ _COLUMNS = (
     "time_ms, action, actor, actor_tenant, actor_role, target_kind, target_id, tenant, outcome,"
     " correlation_id, details"
 )
-_INSERT = f"INSERT INTO audit ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+INSERT = f"INSERT INTO audit ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 
 
-def add(connection: sqlite3.Connection, draft: AuditDraft) -> None:
+def row(draft: AuditDraft) -> tuple[Any, ...]:
+    """Return the values of `INSERT`."""
     actor = draft.actor
-    row = (
+    return (
         draft.time_ms,
         draft.action.value,
         actor.subject,
@@ -31,7 +32,6 @@ def add(connection: sqlite3.Connection, draft: AuditDraft) -> None:
         draft.correlation_id,
         encode_json(draft.details) if draft.details else "{}",
     )
-    connection.execute(_INSERT, row)
 
 
 def read(connection: sqlite3.Connection, query: AuditQuery) -> list[AuditEntry]:

@@ -7,7 +7,7 @@ from airboss.domain import audit, lifecycle
 from airboss.domain.agents import OnInterrupt
 from airboss.domain.audit import Caller
 from airboss.domain.events import EventDraft
-from airboss.domain.jobs import Job, Outcome
+from airboss.domain.jobs import Job, JobSummary, Outcome
 from airboss.domain.states import JobState
 from airboss.ports.store import (
     CancelResult,
@@ -38,12 +38,15 @@ _START = (
     " started_at_ms = coalesce(started_at_ms, ?)"
     f" WHERE id = ? AND state = 'pending' AND cancel_requested_at_ms IS NULL RETURNING {JOB_COLUMNS}"
 )
+#: A job that was promised a cancel ends in no other way.
 _END = (
-    "UPDATE jobs SET state = ?, output = ?, error = ?, finished_at_ms = ?,"
-    " spent_seconds = spent_seconds + ?, usage_requests = usage_requests + ?,"
-    " usage_input_tokens = usage_input_tokens + ?, usage_output_tokens = usage_output_tokens + ?,"
-    " answered_by_provider = ?, answered_by_model = ?"
-    f" WHERE id = ? AND claim = ? AND state = ? RETURNING {JOB_COLUMNS}"
+    "UPDATE jobs SET state = ?1, output = ?2, error = ?3, finished_at_ms = ?4,"
+    " spent_seconds = spent_seconds + ?5, usage_requests = usage_requests + ?6,"
+    " usage_input_tokens = usage_input_tokens + ?7, usage_output_tokens = usage_output_tokens + ?8,"
+    " answered_by_provider = coalesce(?9, answered_by_provider),"
+    " answered_by_model = coalesce(?10, answered_by_model)"
+    " WHERE id = ?11 AND claim = ?12 AND state = ?13 AND (cancel_requested_at_ms IS NULL OR ?1 = 'cancelled')"
+    f" RETURNING {SUMMARY_COLUMNS}"
 )
 _HAND_BACK = (
     "UPDATE jobs SET state = 'pending', attempt = attempt - ?, spent_seconds = spent_seconds + ?"
@@ -114,18 +117,22 @@ def start(transaction: Transaction, job_id: str, now_ms: int) -> Job | None:
     return job
 
 
-def finish(transaction: Transaction, job_id: str, claim: int, outcome: Outcome, now_ms: int) -> Job | None:
-    before = find(transaction.connection, job_id)
-    if before is None or before.claim != claim or before.state is not JobState.RUNNING:
-        return None
-    return _end(transaction, before, outcome, now_ms)
+def finish(
+    transaction: Transaction, job_id: str, claim: int, outcome: Outcome, now_ms: int
+) -> JobSummary | None:
+    ended = _end(transaction, job_id, claim, JobState.RUNNING, outcome, now_ms)
+    if ended is None:
+        # The claim was lost, or the job was promised a cancel: then this ends it, and nothing else does.
+        cancelled = outcome.settled(cancel_requested=True)
+        ended = _end(transaction, job_id, claim, JobState.RUNNING, cancelled, now_ms)
+    return ended
 
 
-def end_pending(transaction: Transaction, job_id: str, outcome: Outcome, now_ms: int) -> Job | None:
+def end_pending(transaction: Transaction, job_id: str, outcome: Outcome, now_ms: int) -> JobSummary | None:
     before = find(transaction.connection, job_id)
     if before is None or before.state is not JobState.PENDING:
         return None
-    return _end(transaction, before, outcome, now_ms)
+    return _end_from(transaction, before, outcome, now_ms)
 
 
 def interrupt(
@@ -137,13 +144,13 @@ def interrupt(
     now_ms: int,
     *,
     attempt_spent: bool = False,
-) -> Job | None:
+) -> JobSummary | None:
     before = find(transaction.connection, job_id)
     if before is None or before.claim != claim or before.state is not JobState.RUNNING:
         return None
     if before.cancel_requested_at_ms is not None:
         outcome = Outcome(JobState.CANCELLED, reason="cancel_requested", ran_seconds=ran_seconds)
-        return _end(transaction, before, outcome, now_ms)
+        return _end_from(transaction, before, outcome, now_ms)
     values = (0 if attempt_spent else 1, ran_seconds, job_id, claim)
     row = transaction.connection.execute(_HAND_BACK, values).fetchone()
     job = to_job(row)
@@ -154,12 +161,12 @@ def interrupt(
 
 def reschedule(
     transaction: Transaction, job_id: str, claim: int, outcome: Outcome, run_at_ms: int, now_ms: int
-) -> Job | None:
+) -> JobSummary | None:
     before = find(transaction.connection, job_id)
     if before is None or before.claim != claim or before.state is not JobState.RUNNING:
         return None
     if before.cancel_requested_at_ms is not None or outcome.error is None:
-        return _end(transaction, before, outcome, now_ms)
+        return _end_from(transaction, before, outcome, now_ms)
     usage = outcome.usage
     spent = (outcome.ran_seconds, usage.requests, usage.input_tokens, usage.output_tokens)
     row = transaction.connection.execute(_RESCHEDULE, (run_at_ms, *spent, job_id, claim)).fetchone()
@@ -186,7 +193,8 @@ def request_cancel(
     if job.state is JobState.RUNNING:
         return CancelResult(CancelVerdict.STOPPING, job)
     outcome = Outcome(JobState.CANCELLED, reason="cancel_requested")
-    return CancelResult(CancelVerdict.CANCELLED, _end(transaction, job, outcome, now_ms))
+    _end_from(transaction, job, outcome, now_ms)
+    return CancelResult(CancelVerdict.CANCELLED, find(transaction.connection, job_id) or job)
 
 
 def recover(transaction: Transaction, now_ms: int, policy: Mapping[str, OnInterrupt]) -> Recovered:
@@ -198,7 +206,7 @@ def recover(transaction: Transaction, now_ms: int, policy: Mapping[str, OnInterr
         may_go_on = job.attempt < job.max_attempts and on_interrupt is not OnInterrupt.FAIL
         if not may_go_on and job.cancel_requested_at_ms is None:
             outcome = Outcome(JobState.FAILED, error=lost_worker(job), ran_seconds=ran_seconds)
-            _end(transaction, job, outcome, now_ms)
+            _end_from(transaction, job, outcome, now_ms)
             ended += 1
         else:
             if on_interrupt is OnInterrupt.RESTART:
@@ -216,9 +224,17 @@ def append(transaction: Transaction, job_id: str, claim: int, drafts: Sequence[E
     return True
 
 
-def _end(transaction: Transaction, before: Job, outcome: Outcome, now_ms: int) -> Job:
-    outcome = outcome.settled(cancel_requested=before.cancel_requested_at_ms is not None)
-    by = outcome.answered_by or before.answered_by
+def _end_from(
+    transaction: Transaction, before: JobSummary, outcome: Outcome, now_ms: int
+) -> JobSummary | None:
+    settled = outcome.settled(cancel_requested=before.cancel_requested_at_ms is not None)
+    return _end(transaction, before.id, before.claim, before.state, settled, now_ms)
+
+
+def _end(
+    transaction: Transaction, job_id: str, claim: int, before: JobState, outcome: Outcome, now_ms: int
+) -> JobSummary | None:
+    by = outcome.answered_by
     values = (
         outcome.state.value,
         None if outcome.output is None else encode_json(outcome.output),
@@ -230,17 +246,20 @@ def _end(transaction: Transaction, before: Job, outcome: Outcome, now_ms: int) -
         outcome.usage.output_tokens,
         by and by.provider,
         by and by.model,
-        before.id,
-        before.claim,
-        before.state.value,
+        job_id,
+        claim,
+        before.value,
     )
-    job = to_job(transaction.connection.execute(_END, values).fetchone())
-    journal.drop(transaction, before.id)
-    _recount(transaction, job, before.state)
+    row = transaction.connection.execute(_END, values).fetchone()
+    if row is None:
+        return None
+    job = to_summary(row)
+    journal.drop(transaction, job_id)
+    _recount(transaction, job, before)
     transaction.record(lifecycle.ended(job, now_ms, outcome))
     return job
 
 
-def _recount(transaction: Transaction, job: Job, before: JobState) -> None:
+def _recount(transaction: Transaction, job: JobSummary, before: JobState) -> None:
     transaction.count(job.tenant, job.agent, before, -1)
     transaction.count(job.tenant, job.agent, job.state, +1)

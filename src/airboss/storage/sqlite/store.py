@@ -71,6 +71,7 @@ class SqliteStore:
             connection,
             node=self._node,
             max_event_bytes=self._max_event_bytes,
+            last_event_id=_event_bounds(connection).last,
             on_commit=on_commit,
             on_counts=self._counts.apply,
         )
@@ -108,8 +109,10 @@ class SqliteStore:
     async def node_id(self) -> str:
         return self._node
 
-    async def spawn(self, job: Job, idempotency: Idempotency | None, caller: Caller | None = None) -> Spawned:
-        return await self._write(lambda transaction: job_writes.spawn(transaction, job, idempotency, caller))
+    def spawn(
+        self, job: Job, idempotency: Idempotency | None, caller: Caller | None = None
+    ) -> asyncio.Future[Spawned]:
+        return self._write(lambda transaction: job_writes.spawn(transaction, job, idempotency, caller))
 
     async def replay(self, tenant: str, idempotency: Idempotency) -> Job | None:
         return await self._read(lambda connection: job_writes.find_by_key(connection, tenant, idempotency))
@@ -117,26 +120,26 @@ class SqliteStore:
     async def start(self, job_id: str, now_ms: int) -> Job | None:
         return await self._write(lambda transaction: job_writes.start(transaction, job_id, now_ms))
 
-    async def finish(self, job_id: str, claim: int, outcome: Outcome, now_ms: int) -> Job | None:
+    async def finish(self, job_id: str, claim: int, outcome: Outcome, now_ms: int) -> JobSummary | None:
         return await self._write(
             lambda transaction: job_writes.finish(transaction, job_id, claim, outcome, now_ms)
         )
 
     async def interrupt(
         self, job_id: str, claim: int, reason: str, ran_seconds: float, now_ms: int
-    ) -> Job | None:
+    ) -> JobSummary | None:
         return await self._write(
             lambda transaction: job_writes.interrupt(transaction, job_id, claim, reason, ran_seconds, now_ms)
         )
 
     async def reschedule(
         self, job_id: str, claim: int, outcome: Outcome, run_at_ms: int, now_ms: int
-    ) -> Job | None:
+    ) -> JobSummary | None:
         return await self._write(
             lambda transaction: job_writes.reschedule(transaction, job_id, claim, outcome, run_at_ms, now_ms)
         )
 
-    async def end_pending(self, job_id: str, outcome: Outcome, now_ms: int) -> Job | None:
+    async def end_pending(self, job_id: str, outcome: Outcome, now_ms: int) -> JobSummary | None:
         return await self._write(
             lambda transaction: job_writes.end_pending(transaction, job_id, outcome, now_ms)
         )
@@ -227,7 +230,9 @@ class SqliteStore:
 
     def _write(self, operation: Operation[T]) -> asyncio.Future[T]:
         if self._writer is None:
-            raise StorageUnavailableError("the store is not open")
+            refused: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+            refused.set_exception(StorageUnavailableError("the store is not open"))
+            return refused
         return self._writer.submit(operation)
 
     async def _read(self, query: Callable[[sqlite3.Connection], T]) -> T:

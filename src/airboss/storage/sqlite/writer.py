@@ -20,9 +20,7 @@ from airboss.storage.sqlite import audit
 T = TypeVar("T")
 _MAX_BATCH = 512
 
-_INSERT_EVENT = (
-    "INSERT INTO events (type, time_ms, node, tenant, job_id, agent, data) VALUES (?, ?, ?, ?, ?, ?, ?)"
-)
+_INSERT_EVENT = "INSERT INTO events (id, type, time_ms, node, tenant, job_id, agent, data) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
 _ADD_COUNT = (
     "INSERT INTO job_counts (tenant, agent, state, jobs) VALUES (?, ?, ?, ?)"
     " ON CONFLICT (tenant, agent, state) DO UPDATE SET jobs = jobs + excluded.jobs"
@@ -33,37 +31,50 @@ GroupKey = tuple[str, str, JobState]
 
 @dataclass(slots=True)
 class Transaction:
-    """What one transaction writes; operations of one batch share it."""
+    """What one transaction writes; operations of one batch share it.
+
+    What nothing in it reads again is gathered and written at its end, many rows to a statement.
+    """
 
     connection: sqlite3.Connection
     node: str
     max_event_bytes: int
+    #: Of the event before the next one. There is one writer, so it may count for itself.
+    last_event_id: int
     events: list[Event] = field(default_factory=list)
     counts: Counter[GroupKey] = field(default_factory=Counter)
+    _event_rows: list[tuple[Any, ...]] = field(default_factory=list)
+    _audit_rows: list[tuple[Any, ...]] = field(default_factory=list)
 
     def record(self, draft: EventDraft) -> None:
         """Write an event; its id is the order of its commit."""
-        data_json = encode_data(draft.data, self.max_event_bytes)
+        self.last_event_id += 1
         row = (
+            self.last_event_id,
             draft.type.value,
             draft.time_ms,
             self.node,
             draft.tenant,
             draft.job_id,
             draft.agent,
-            data_json,
+            encode_data(draft.data, self.max_event_bytes),
         )
-        event_id = self.connection.execute(_INSERT_EVENT, row).lastrowid or 0
-        self.events.append(Event(event_id, *row))
+        self._event_rows.append(row)
+        self.events.append(Event(*row))
 
     def audit(self, draft: AuditDraft) -> None:
         """Write an entry of the audit beside the change it is about."""
-        audit.add(self.connection, draft)
+        self._audit_rows.append(audit.row(draft))
 
     def count(self, tenant: str, agent: str, state: JobState, by: int) -> None:
         self.counts[tenant, agent, state] += by
 
-    def flush_counts(self) -> None:
+    def flush(self) -> None:
+        """Write what was gathered."""
+        if self._event_rows:
+            self.connection.executemany(_INSERT_EVENT, self._event_rows)
+        if self._audit_rows:
+            self.connection.executemany(audit.INSERT, self._audit_rows)
         self.connection.executemany(
             _ADD_COUNT, [(*key[:2], key[2].value, by) for key, by in self.counts.items() if by]
         )
@@ -101,12 +112,14 @@ class Writer:
         *,
         node: str,
         max_event_bytes: int,
+        last_event_id: int,
         on_commit: OnCommit,
         on_counts: Callable[[Counter[GroupKey]], None],
     ) -> None:
         self._connection = connection
         self._node = node
         self._max_event_bytes = max_event_bytes
+        self._last_event_id = last_event_id
         self._on_commit = on_commit
         self._on_counts = on_counts
         self._loop = asyncio.get_running_loop()
@@ -166,10 +179,11 @@ class Writer:
         return done
 
     def _transact(self, batch: Sequence[_Item]) -> _Done:
-        transaction = Transaction(self._connection, self._node, self._max_event_bytes)
+        transaction = Transaction(self._connection, self._node, self._max_event_bytes, self._last_event_id)
         answers = [_Answer(item.future, item.operation(transaction), None) for item in batch]
-        transaction.flush_counts()
+        transaction.flush()
         self._connection.execute("COMMIT")
+        self._last_event_id = transaction.last_event_id
         return _Done(answers, transaction.events, transaction.counts)
 
     def _rollback(self) -> None:
