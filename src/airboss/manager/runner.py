@@ -8,7 +8,7 @@ from typing import Any
 
 from airboss.domain.agents import AgentSpec, OnInterrupt
 from airboss.domain.errors import JobError, JobFailure
-from airboss.domain.jobs import Job, Outcome
+from airboss.domain.jobs import Job, JobSummary, Outcome
 from airboss.domain.states import JobState
 from airboss.manager.claim_journal import ClaimJournal
 from airboss.manager.late_writes import LateWrites
@@ -33,9 +33,12 @@ class StopReason(StrEnum):
 
 @dataclass(slots=True)
 class ActiveRun:
-    """What runs now; the first reason to stop it is the one that counts, and none after its end."""
+    """What runs now; the first reason to stop it is the one that counts, and none after its end.
 
-    told: asyncio.Future[None]
+    `over` resolves when the run has ended or was told to stop.
+    """
+
+    over: asyncio.Future[None]
     stop_reason: StopReason | None = None
     task: asyncio.Task[Any] | None = None
     report: RunReport = field(default_factory=RunReport)
@@ -43,9 +46,17 @@ class ActiveRun:
     def stop(self, reason: StopReason) -> None:
         if self.stop_reason is None and not (self.task is not None and self.task.done()):
             self.stop_reason = reason
-            self.told.set_result(None)
+            self._is_over()
             if self.task is not None:
                 self.task.cancel()
+
+    def begin(self, task: asyncio.Task[Any]) -> None:
+        self.task = task
+        task.add_done_callback(self._is_over)
+
+    def _is_over(self, _task: asyncio.Task[Any] | None = None) -> None:
+        if not self.over.done():
+            self.over.set_result(None)
 
 
 class Runner:
@@ -76,7 +87,7 @@ class Runner:
         for active in self._active.values():
             active.stop(reason)
 
-    async def run(self, job_id: str) -> Job | None:
+    async def run(self, job_id: str) -> JobSummary | None:
         """Claim a job, run it and end it; returns it as it was left, None where another had it."""
         if job_id in self._active:
             return None  # rung for twice: whoever has it keeps it
@@ -102,9 +113,9 @@ class Runner:
         if agent is None:
             return Outcome(JobState.FAILED, error=agent_removed(job.agent))
         if active.stop_reason is None:
-            active.task = asyncio.create_task(self._call_loop(active, job, agent), name=f"job {job.id}")
-            remaining_seconds = max(0.0, job.timeout_seconds - job.spent_seconds)
-            await self._wait(active, active.task, remaining_seconds)
+            task = asyncio.create_task(self._call_loop(active, job, agent), name=f"job {job.id}")
+            active.begin(task)
+            await self._wait(active, task, max(0.0, job.timeout_seconds - job.spent_seconds))
         return self._judge(active, job)
 
     async def _load_loop(self, active: ActiveRun) -> None:
@@ -113,7 +124,7 @@ class Runner:
             return
         loading = asyncio.ensure_future(self._loops.load())
         try:
-            first: set[asyncio.Future[Any]] = {loading, active.told}
+            first: set[asyncio.Future[Any]] = {loading, active.over}
             await asyncio.wait(first, return_when=asyncio.FIRST_COMPLETED)
             if loading.done():
                 loading.result()
@@ -131,11 +142,13 @@ class Runner:
 
     async def _wait(self, active: ActiveRun, task: asyncio.Task[Any], seconds: float) -> None:
         """Wait for the run; a worker that is cancelled itself hands its job back first."""
+        alarm = asyncio.get_running_loop().call_later(seconds, active.stop, StopReason.TIMEOUT)
         try:
-            await asyncio.wait([task, active.told], timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+            await active.over
         except asyncio.CancelledError:
             active.stop(StopReason.DRAIN)
-        active.stop(StopReason.TIMEOUT)
+        finally:
+            alarm.cancel()
         if not task.done():
             drains = active.stop_reason is StopReason.DRAIN
             # Cancelled again, the worker waits no longer, but still writes down how the job ended.
@@ -169,10 +182,10 @@ class Runner:
 
     async def _end(
         self, active: ActiveRun, job: Job, outcome: Outcome | None, ran_seconds: float
-    ) -> Job | None:
+    ) -> JobSummary | None:
         """Write the end down; a store that is away is waited for, since nobody else may end this job."""
 
-        async def write() -> Job | None:
+        async def write() -> JobSummary | None:
             try:
                 return await self._write_end(active, job, outcome, ran_seconds)
             except (TypeError, ValueError, OverflowError) as error:
@@ -185,7 +198,7 @@ class Runner:
             self.late_writes.count()
         return ended
 
-    async def _hand_back(self, job: Job, ran_seconds: float, now_ms: int) -> Job | None:
+    async def _hand_back(self, job: Job, ran_seconds: float, now_ms: int) -> JobSummary | None:
         """Give a drained job back as its agent wants it: to be resumed, from scratch, or not at all."""
         agent = self._registry.find(job.agent)
         on_interrupt = OnInterrupt.RESUME if agent is None else agent.on_interrupt
@@ -198,7 +211,7 @@ class Runner:
 
     async def _write_end(
         self, active: ActiveRun, job: Job, outcome: Outcome | None, ran_seconds: float
-    ) -> Job | None:
+    ) -> JobSummary | None:
         now_ms = self._clock.now_ms()
         if outcome is None:
             return await self._hand_back(job, ran_seconds, now_ms)
