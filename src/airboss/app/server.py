@@ -17,6 +17,7 @@ from airboss.app.protocol import http_protocol
 from airboss.app.rates import build_rates
 from airboss.config.findings import RefusedSettingsError
 from airboss.config.runtime_config import ListenPolicy
+from airboss.runtime.heap import settle_heap
 from airboss.runtime.runtime import Runtime
 
 _BACKLOG = 2048
@@ -63,6 +64,7 @@ class Server:
             server = _uvicorn(create_app(self._runtime, rates), self._runtime)
             await self._listen(server, bound)
             ticking = asyncio.create_task(server.main_loop(), name="uvicorn")
+            settle_heap()
             self._tell(url_of(bound, is_tls=self._tls is not None))
             await self._signalled.wait()
             await self._leave(server, ticking, bound)

@@ -7,6 +7,7 @@ from typing import Any
 
 from airboss.mcp.session import OpenSession
 from airboss.ports.log import Log
+from airboss.runtime.heap import settle_heap
 
 _FACTORY_MODULE = "airboss.mcp.factory"
 
@@ -32,5 +33,6 @@ class LazySessions:
         # By name and not by import: hidden as the agent loop's is, and for the same reason.
         module = await asyncio.to_thread(importlib.import_module, _FACTORY_MODULE)
         opener = self._build(module)
+        settle_heap()
         self._log.info("mcp.loaded", seconds=round(asyncio.get_running_loop().time() - began, 3))
         return opener
