@@ -1,7 +1,6 @@
 """What every request passes before the application: an id, a check of its host, a log line, an answer."""
 
 import re
-import secrets
 import time
 
 import structlog
@@ -13,6 +12,7 @@ from airboss.api.event_stream import TAKEN_OVER, EventStreamResponse
 from airboss.api.hosts import HostGuard
 from airboss.api.rates.rates import RATE_HEADERS
 from airboss.domain.errors import AirbossError
+from airboss.security.random_bits import RandomBits
 from airboss.telemetry.metrics import Metrics
 
 #: For what says nothing of its own. An answer of the API is somebody's data: no cache may keep it.
@@ -37,13 +37,14 @@ class Edge:
         self._hosts = hosts
         self._metrics = metrics
         self._log = structlog.get_logger()
+        self._random_bits = RandomBits()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
         began = time.perf_counter()
-        request_id = _request_id(Headers(scope=scope))
+        request_id = self._request_id(Headers(scope=scope))
         scope.setdefault("state", {}).update(request_id=request_id, log=self._log)
         streams_taken_over: list[EventStreamResponse] = []
         if scope["method"] != "HEAD":
@@ -101,7 +102,6 @@ class Edge:
         if status and not streams:
             self._metrics.observe_request(scope["method"], status, seconds)
 
-
-def _request_id(headers: Headers) -> str:
-    given = headers.get("x-request-id", "")
-    return given if _REQUEST_ID.match(given) else secrets.token_hex(8)
+    def _request_id(self, headers: Headers) -> str:
+        given = headers.get("x-request-id", "")
+        return given if _REQUEST_ID.match(given) else f"{self._random_bits(64):016x}"
