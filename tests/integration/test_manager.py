@@ -934,6 +934,10 @@ async def test_a_replayed_spawn_in_a_race_is_queued_once(store: HeldStore, loop:
         second = asyncio.ensure_future(node.spawn(key="k"))
         committed.open()
         await second
+        # The first spawn goes on where its caller left: queued behind its commit, once.
+        async with asyncio.timeout(DEADLINE_SECONDS):
+            while not node.manager.queue_depth:  # noqa: ASYNC110 - the queue has no signal of its own
+                await asyncio.sleep(0)
         assert node.manager.queue_depth == 1
 
 

@@ -1,8 +1,5 @@
 """Places in the queue, counted before anything is awaited."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 from airboss.domain.errors import AirbossError
 from airboss.ports.engine import Engine
 from airboss.resilience.departures import DepartureRate
@@ -21,8 +18,7 @@ class Admission:
     def capacity(self) -> int:
         return self._capacity
 
-    @contextmanager
-    def place(self) -> Iterator[None]:
+    def take_place(self) -> None:
         """Hold a place until the job is in the engine; raises `queue_full`.
 
         A spawn that checks, then awaits its store, then queues lets others in between: the place is taken
@@ -38,7 +34,6 @@ class Admission:
                 retry_after_seconds=seconds,
             )
         self._reserved += 1
-        try:
-            yield
-        finally:
-            self._reserved -= 1
+
+    def give_back(self) -> None:
+        self._reserved -= 1

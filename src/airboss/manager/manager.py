@@ -2,7 +2,6 @@
 
 import asyncio
 import functools
-import secrets
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from typing import Any, TypeVar
 from weakref import WeakValueDictionary
@@ -44,9 +43,11 @@ from airboss.ports.store import (
     Idempotency,
     IdempotencyMismatchError,
     JobQuery,
+    Spawned,
     Store,
 )
 from airboss.resilience.departures import DepartureRate
+from airboss.security.random_bits import RandomBits
 
 T = TypeVar("T")
 _STORAGE_PAUSE_SECONDS = 1.0
@@ -81,7 +82,7 @@ class AgentManager:
         self._workers = WorkerPool(
             engine, self._run_entry, size=policy.max_concurrent_jobs, clock=clock, log=log
         )
-        self._ids = JobIds(clock.now_ms, secrets.randbits)
+        self._ids = JobIds(clock.now_ms, RandomBits())
         self._alarms: dict[str, Alarm] = {}
         self._key_locks: WeakValueDictionary[tuple[str, str], asyncio.Lock] = WeakValueDictionary()
         self.duty = NodeDuty(self._workers, store, clock)
@@ -168,19 +169,35 @@ class AgentManager:
         if self.duty.is_draining:
             raise self.duty.refusal()
         job = self._new_job(request, agent, caller)
-        return await self._to_its_end(self._take_in(job, idempotency, caller))
+        return await asyncio.shield(self._take_in(job, idempotency, caller))
 
-    async def _take_in(self, job: Job, idempotency: Idempotency | None, caller: Caller) -> SpawnResult:
-        if job.run_at_ms is not None and job.run_at_ms > self._clock.now_ms():
-            spawned = await self._store.spawn(job, idempotency, caller)
-            if not spawned.replayed:
-                self._schedule(spawned.job)
-        else:
-            with self._admission.place():
-                spawned = await self._store.spawn(job, idempotency, caller)
+    def _take_in(
+        self, job: Job, idempotency: Idempotency | None, caller: Caller
+    ) -> asyncio.Future[SpawnResult]:
+        """Write a job down and queue it, both, even where the caller who asked for it goes away.
+
+        Nothing here waits, so that it needs no task: what follows the commit hangs on the store's future.
+        """
+        is_due = job.run_at_ms is None or job.run_at_ms <= self._clock.now_ms()
+        if is_due:
+            self._admission.take_place()
+        taken_in: asyncio.Future[SpawnResult] = asyncio.get_running_loop().create_future()
+
+        def queue(stored: asyncio.Future[Spawned]) -> None:
+            if is_due:
+                self._admission.give_back()
+            try:
+                spawned = stored.result()
                 if not spawned.replayed:
-                    self._enqueue(spawned.job)
-        return SpawnResult(self._view(spawned.job), spawned.replayed)
+                    (self._enqueue if is_due else self._schedule)(spawned.job)
+                taken_in.set_result(SpawnResult(self._view(spawned.job), spawned.replayed))
+            except asyncio.CancelledError:
+                taken_in.cancel()
+            except Exception as error:  # noqa: BLE001 - whoever spawned is told
+                taken_in.set_exception(error)
+
+        asyncio.ensure_future(self._store.spawn(job, idempotency, caller)).add_done_callback(queue)
+        return taken_in
 
     def _new_job(self, request: SpawnRequest, agent: AgentSpec, caller: Caller) -> Job:
         job_id, created_at_ms = self._ids.make()
