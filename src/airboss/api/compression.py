@@ -3,12 +3,14 @@
 from functools import lru_cache
 
 from starlette.datastructures import Headers
-from starlette.middleware.gzip import GZipResponder, IdentityResponder
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.middleware.gzip import GZipResponder
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 _MINIMUM_BYTES = 1024
 #: Measured on a 50 kB answer: 0.2 ms and 8.4 kB, where the best ratio takes 1.2 ms for the same.
 _LEVEL = 4
+#: Told to who takes no gzip, too: a cache must not hand one's answer to the other (RFC 9110, 12.5.5).
+_VARIES = (b"vary", b"Accept-Encoding")
 
 
 class Compressed:
@@ -21,12 +23,17 @@ class Compressed:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        responder = (
-            GZipResponder(self._app, _MINIMUM_BYTES, compresslevel=_LEVEL)
-            if takes_gzip(",".join(Headers(scope=scope).getlist("accept-encoding")))
-            else IdentityResponder(self._app, _MINIMUM_BYTES)
-        )
-        await responder(scope, receive, send)
+        if takes_gzip(",".join(Headers(scope=scope).getlist("accept-encoding"))):
+            responder = GZipResponder(self._app, _MINIMUM_BYTES, compresslevel=_LEVEL)
+            await responder(scope, receive, send)
+            return
+
+        async def send_plain(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message["headers"] = [*message["headers"], _VARIES]
+            await send(message)
+
+        await self._app(scope, receive, send_plain)
 
 
 @lru_cache(maxsize=256)

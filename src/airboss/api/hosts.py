@@ -2,6 +2,7 @@
 
 import ipaddress
 from collections.abc import Iterable
+from functools import lru_cache
 
 from starlette.datastructures import Headers
 
@@ -14,6 +15,8 @@ class HostGuard:
     def __init__(self, *, bound_host: str, allowed_hosts: Iterable[str], cors_origins: Iterable[str]) -> None:
         self._hosts = frozenset({"localhost", bound_host.lower().strip("[]"), *map(str.lower, allowed_hosts)})
         self._origins = frozenset(cors_origins)
+        # Callers keep saying the same.
+        self._is_ours = lru_cache(maxsize=256)(self._names_us)
 
     def check(self, headers: Headers) -> None:
         """Raise `host_not_allowed` where the request is not meant for this server."""
@@ -28,7 +31,7 @@ class HostGuard:
             if origin not in self._origins and not is_same:
                 raise _refused("Origin", origin)
 
-    def _is_ours(self, host: str) -> bool:
+    def _names_us(self, host: str) -> bool:
         name = _without_port(host).lower()
         if name in self._hosts:
             return True

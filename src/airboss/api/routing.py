@@ -74,7 +74,9 @@ def ruled_router(services: Services) -> APIRouter:
                 field.alias for field in fields if get_origin(field.field_info.annotation) is list
             )
 
-            async def guarded(request: Request) -> Response:
+            async def guarded(plain: Request) -> Response:
+                # One request for all of it: each reads its headers anew.
+                request = StrictRequest(plain.scope, plain.receive, plain._send, services.edge)  # noqa: SLF001
                 if required is not Rule.OPEN:
                     principal = await _authenticate(services, request, takes_ticket=takes_ticket)
                     request.state.principal = principal
@@ -88,9 +90,7 @@ def ruled_router(services: Services) -> APIRouter:
                     _refuse_repeated(request, lists)
                 if takes_body:
                     _require_json(request)
-                return await handle(
-                    StrictRequest(request.scope, request.receive, request._send, services.edge)  # noqa: SLF001
-                )
+                return await handle(request)
 
             return guarded
 

@@ -3,7 +3,7 @@
 import asyncio
 from typing import Any
 
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.types import Receive, Scope, Send
 
 from airboss.api.errors import CarriedError
@@ -38,12 +38,17 @@ class StrictRequest(Request):
     async def _read(self) -> bytes:
         parts: list[bytes] = []
         size = 0
-        async for part in self.stream():
+        more = True
+        # Not by `stream`: the loop keeps a register of asynchronous generators, which costs more than the body.
+        while more and size <= _DISCARDED_BYTES:
+            message = await self.receive()
+            if message["type"] == "http.disconnect":
+                raise ClientDisconnect
+            part = message.get("body", b"")
+            more = message.get("more_body", False)
             size += len(part)
             if size <= self._edge.max_body_bytes:
                 parts.append(part)
-            elif size > _DISCARDED_BYTES:
-                break
         if size > self._edge.max_body_bytes:
             limit = self._edge.max_body_bytes
             raise CarriedError(
