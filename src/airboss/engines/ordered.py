@@ -1,6 +1,6 @@
 """A sorted queue: first out, insert anywhere, remove anywhere, and the index of each."""
 
-from bisect import bisect_left, insort
+from bisect import bisect_left
 
 from airboss.ports.engine import QueueEntry
 
@@ -18,9 +18,10 @@ class OrderedEntries:
         return len(self._entries) - self._head
 
     def add(self, entry: QueueEntry) -> bool:
-        if self.index(entry) is not None:
+        at = bisect_left(self._entries, entry, lo=self._head)
+        if at < len(self._entries) and self._entries[at] == entry:
             return False
-        insort(self._entries, entry, lo=self._head)
+        self._entries.insert(at, entry)
         return True
 
     def pop_first(self) -> QueueEntry:

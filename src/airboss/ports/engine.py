@@ -1,12 +1,10 @@
 """The engine: the doorbell. It holds ids and decides who is next; the store decides who may."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class QueueEntry:
+class QueueEntry(NamedTuple):
     """A pending job's place: earlier due first, within its agent and priority."""
 
     due_at_ms: int

@@ -22,11 +22,11 @@ _FORMS = (
     ),
     (re.compile(r"\b(sk|hvs|hvb|ghp|gho|xox[abp])([-_.])[A-Za-z0-9_-]{12,}"), rf"\1\2{MASK}"),
 )
-#: Each form holds one of these, in any case: most lines hold none. Looked for one by one, they take 2 to 4 µs
+#: Each form holds one of these, in any case: most lines hold none. Looked for one by one, they take 2 µs
 #: in a line of 200 characters; as one pattern they took 20.
 _HINTS = (
-    *("bearer", "basic", "eyj", "://", "key", "authorization", "token", "secret", "password"),
-    *("sk-", "sk_", "sk.", "hvs", "hvb", "ghp", "gho", "xox"),
+    *("bearer", "basic", "eyj", "://", "key", "authorization", "access", "secret", "password"),
+    *("sk", "hv", "gh", "xox"),
 )
 
 
@@ -38,7 +38,10 @@ def redacted(text: str) -> str:
 def without_credentials(text: str) -> str:
     """Mask what is a credential by its form; sentences, ids and addresses stay as they are."""
     lowered = text.lower()
-    if not any(hint in lowered for hint in _HINTS):
+    for hint in _HINTS:
+        if hint in lowered:
+            break
+    else:
         return text
     for pattern, replacement in _FORMS:
         text = pattern.sub(replacement, text)

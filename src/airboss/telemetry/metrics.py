@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 
 import prometheus_client
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
@@ -96,6 +97,10 @@ class Metrics:
         for agent in self._agents:
             for outcome in _OUTCOMES.values():
                 self._jobs.labels(agent, outcome)
+        # Finding a child by its labels takes the library longer than counting in it.
+        self._jobs_of = cache(self._jobs.labels)
+        self._duration_of = cache(self._duration.labels)
+        self._requests_of = cache(self._requests.labels)
 
     def _of_mcp(self) -> tuple[Counter, Histogram]:
         calls = self._counter(
@@ -126,9 +131,9 @@ class Metrics:
             return
         # An agent that left the settings keeps its jobs, not a label of its own.
         agent = event.agent if event.agent in self._agents else "removed"
-        self._jobs.labels(agent, outcome).inc()
+        self._jobs_of(agent, outcome).inc()
         if outcome != "spawned":
-            self._duration.labels(agent).observe(event.data["duration_seconds"])
+            self._duration_of(agent).observe(event.data["duration_seconds"])
 
     def observe_provider_call(self, provider: str, outcome: str, seconds: float) -> None:
         self._provider_calls.labels(provider, outcome).inc()
@@ -143,7 +148,7 @@ class Metrics:
 
     def observe_request(self, method: str, status: int, seconds: float) -> None:
         known = method if method in ("GET", "POST", "PUT", "DELETE", "HEAD", "OPTIONS") else "other"
-        self._requests.labels(known, f"{status // 100}xx").observe(seconds)
+        self._requests_of(known, f"{status // 100}xx").observe(seconds)
 
     def count_rate_store_outage(self) -> None:
         self._rate_store_outages.inc()
