@@ -62,18 +62,7 @@ class Metrics:
             _DURATION_BUCKETS,
             "agent",
         )
-        self._provider_calls = self._counter(
-            "airboss_provider_calls",
-            "HTTP calls to providers: ok, cancelled, or the code they failed with.",
-            "provider",
-            "outcome",
-        )
-        self._provider_seconds = self._histogram(
-            "airboss_provider_call_seconds",
-            "Time of HTTP calls to providers, to the end of the answer.",
-            _DURATION_BUCKETS,
-            "provider",
-        )
+        self._provider_calls, self._provider_seconds = self._of_providers()
         self._breakers = Gauge(
             "airboss_breaker_state",
             "0 closed, 1 half open, 2 open.",
@@ -101,6 +90,21 @@ class Metrics:
         self._jobs_of = cache(self._jobs.labels)
         self._duration_of = cache(self._duration.labels)
         self._requests_of = cache(self._requests.labels)
+
+    def _of_providers(self) -> tuple[Counter, Histogram]:
+        calls = self._counter(
+            "airboss_provider_calls",
+            "HTTP calls to providers: ok, cancelled, or the code they failed with.",
+            "provider",
+            "outcome",
+        )
+        seconds = self._histogram(
+            "airboss_provider_call_seconds",
+            "Time of HTTP calls to providers, to the end of the answer.",
+            _DURATION_BUCKETS,
+            "provider",
+        )
+        return calls, seconds
 
     def _of_mcp(self) -> tuple[Counter, Histogram]:
         calls = self._counter(
