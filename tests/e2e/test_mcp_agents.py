@@ -191,6 +191,17 @@ def test_a_server_that_cannot_be_used_fails_its_agents_jobs_and_no_others(
         assert run(client, "b", script([call("odd_echo")]))["state"] == "completed"
 
 
+def test_a_server_whose_command_is_not_there_says_so_and_what_to_do(
+    tmp_path: Path, provider: CallingProvider
+) -> None:
+    agents = {"a": agent(mcp_servers=["missing"])}
+    with serving(tmp_path, provider, agents, missing={"command": "no-such-server"}) as (_, client):
+        error = run(client, "a", script([call("missing_echo")]))["error"]
+    assert error["code"] == "mcp_unavailable"
+    assert "the command no-such-server was not found in /usr/local/sbin:" in error["message"]
+    assert error["message"].endswith("; install it there, or give its absolute path")
+
+
 def test_retry_on_starts_the_job_again(tmp_path: Path, provider: CallingProvider) -> None:
     agents = {
         "a": agent(

@@ -148,8 +148,8 @@ ERROR_TEXTS: dict[str, ErrorText] = {
         "Look at the failed call in the timeline, and at the tool's settings.",
     ),
     "mcp_unavailable": ErrorText(
-        "An MCP server cannot be reached.",
-        "Start the MCP server again and look at its log, then retry.",
+        "An MCP server cannot be used; `details.reason` says why.",
+        "Mend what the reason names, in the server or in its `json_spec`, then retry.",
     ),
     "outcome_unknown": ErrorText(
         "A call that must not be repeated was in flight when its worker was lost.",

@@ -15,7 +15,7 @@ from mcp.client.session import IncomingMessage
 from mcp.client.streamable_http import streamable_http_client
 from mcp.shared.exceptions import MCPError
 from mcp.shared.message import SessionMessage
-from mcp_types import Implementation, ToolListChangedNotification
+from mcp_types import CONNECTION_CLOSED, Implementation, ToolListChangedNotification
 
 from airboss.domain.mcp_policies import McpPolicy
 from airboss.domain.mcp_servers import ExternalSpec, ProcessSpec, ServerOrigin
@@ -118,6 +118,7 @@ class _Opener:
             return self._http_streams(spec.endpoint_url, values, target.origin, notes)
         if isinstance(spec, ProcessSpec):
             launch = process_launch(spec, target.origin, values, base)
+            notes.path = launch.environment.get("PATH", "")
         else:
             launch = container_launch(target.name, spec, values, base)
         return stdio_streams(launch, self._policy.process, self._policy.max_message_bytes, notes)
@@ -171,6 +172,8 @@ def _said(error: BaseException) -> str:
     match error:
         case McpUnavailableError():
             return str(error)
+        case MCPError() if error.code == CONNECTION_CLOSED:
+            return "it closed the connection"
         case MCPError():
             return f"the server refused: {error.message}"
         case OSError() | httpx2.HTTPError() | httpx2.InvalidURL():

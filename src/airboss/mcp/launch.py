@@ -5,6 +5,7 @@ import secrets as random_words
 import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 from airboss.domain.mcp_servers import ContainerSpec, ProcessSpec, ServerOrigin
 from airboss.ports.mcp import McpUnavailableError
@@ -70,10 +71,21 @@ def process_launch(
     path = (base if origin is ServerOrigin.API else environment).get("PATH", "")
     command = shutil.which(spec.command, path=path)
     if command is None:
-        raise McpUnavailableError(
-            f"the command {spec.command} is not there or cannot be run; it was looked for in {path}"
-        )
-    return Launch((command, *spec.args), environment)
+        raise McpUnavailableError(_why_not(spec.command, path))
+    # It starts in a folder of its own: what is relative is meant from here.
+    return Launch((str(Path(command).absolute()), *spec.args), environment)
+
+
+def _why_not(command: str, path: str) -> str:
+    if "/" not in command:
+        return f"the command {command} was not found in {path}; install it there, or give its absolute path"
+    file = Path(command)
+    if file.is_dir():
+        return f"the command {command} is a folder; give the program in it"
+    if file.exists():
+        reason = "is there, and the server's user may not run it; make it executable (chmod +x)"
+        return f"the command {command} {reason}"
+    return f"the command {command} was not found: there is no such file; check the path, or install it"
 
 
 def container_launch(

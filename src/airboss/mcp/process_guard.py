@@ -17,7 +17,8 @@ import time
 
 _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
-_CANNOT_START = 127
+#: As shells have it.
+_NOT_FOUND, _CANNOT_START = 127, 126
 _TICK_SECONDS = 0.02
 #: A process that even SIGKILL does not end hangs in the kernel: nobody can wait for it for ever.
 _LAST_WAIT_SECONDS = 5.0
@@ -53,19 +54,21 @@ class Guard:
         self._server = os.fork()
         if self._server:
             return
+        code = _CANNOT_START
         try:
             os.setsid()
             # Safe here, unlike in Airboss: this process has one thread. It covers a guard that is killed itself.
             _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
             if os.getppid() != guard:
-                os._exit(_CANNOT_START)
+                os._exit(code)
             for number in (signal.SIGPIPE, signal.SIGCHLD, signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
                 signal.signal(number, signal.SIG_DFL)
             os.execvp(command[0], command)  # noqa: S606 - no shell is wanted
         except OSError as error:
+            code = _NOT_FOUND if isinstance(error, FileNotFoundError) else _CANNOT_START
             os.write(2, f"{command[0]} cannot be started: {error.strerror}\n".encode())
         finally:
-            os._exit(_CANNOT_START)
+            os._exit(code)
 
     def _let_go_of_pipes(self) -> None:
         nothing = os.open(os.devnull, os.O_RDWR)

@@ -12,6 +12,8 @@ _LINE_CHARACTERS = 500
 _LINES_AT_ONCE = 50
 _LINES_PER_SECOND = 5.0
 _KEPT_LINES = 3
+#: As shells, `env` and our own guard have it.
+_NOT_FOUND = 127
 
 
 class WireNotes:
@@ -30,6 +32,8 @@ class WireNotes:
         self.heard_at = clock.monotonic()
         self.refusal: str | None = None
         self.exit_code: int | None = None
+        #: Where a process looks for programs.
+        self.path = ""
         self.ended: str | None = None
 
     def heard(self) -> None:
@@ -67,10 +71,18 @@ class WireNotes:
         if self.refusal is not None:
             facts.append(self.refusal)
         if self.exit_code is not None:
-            facts.append(f"the process ended with code {self.exit_code}")
+            facts.append(f"the process ended with code {self.exit_code}{self._missing()}")
         if self._last_lines:
             facts.append(f"it last wrote: {' | '.join(self._last_lines)}")
         return "; ".join(facts)
+
+    def _missing(self) -> str:
+        if self.exit_code != _NOT_FOUND or not self.path:
+            return ""
+        return (
+            f": it, or a program that it starts, was not found; it was looked for in {self.path}:"
+            " install it there, or set PATH in env"
+        )
 
     def _say(self, event: str, line: str) -> None:
         now = self._clock.monotonic()

@@ -149,10 +149,67 @@ def test_the_guard_passes_the_exit_code_on() -> None:
     os.close(theirs)
 
 
-async def test_a_command_that_is_not_there_is_named() -> None:
+def program(folder: Path, text: str, mode: int = 0o755) -> str:
+    path = folder / "server"
+    path.write_text(text)
+    path.chmod(mode)
+    return str(path)
+
+
+async def why_not(command: str, *args: str, env: dict[str, str] | None = None) -> str:
+    """Why a command cannot be used, as the operator reads it."""
     async with mcp_rig() as rig:
-        with pytest.raises(McpUnavailableError, match="the command no-such-server is not there"):
-            await rig.connections.check(ProcessSpec("no-such-server"), ServerOrigin.SETTINGS)
+        with pytest.raises(McpUnavailableError) as caught:
+            await rig.connections.check(ProcessSpec(command, args, env or {}), ServerOrigin.SETTINGS)
+        return str(caught.value)
+
+
+async def test_a_command_that_is_not_there_is_named_with_what_to_do(tmp_path: Path) -> None:
+    assert await why_not("no-such-server") == (
+        f"the command no-such-server was not found in {DEFAULT_ENVIRONMENT['PATH']};"
+        " install it there, or give its absolute path"
+    )
+    assert await why_not("no-such-server", env={"PATH": "/opt/x"}) == (
+        "the command no-such-server was not found in /opt/x; install it there, or give its absolute path"
+    )
+    assert await why_not("/no/such/server") == (
+        "the command /no/such/server was not found: there is no such file; check the path, or install it"
+    )
+
+
+async def test_a_command_that_cannot_be_run_says_why(tmp_path: Path) -> None:
+    assert await why_not(str(tmp_path)) == f"the command {tmp_path} is a folder; give the program in it"
+    plain = program(tmp_path, "x", 0o644)
+    assert await why_not(plain) == (
+        f"the command {plain} is there, and the server's user may not run it; make it executable (chmod +x)"
+    )
+
+
+@pytest.mark.parametrize("line", ["#!/no/such/interpreter", "#!/usr/bin/env no-such-interpreter"])
+async def test_a_command_whose_interpreter_is_missing_says_where_it_is_looked_for(
+    tmp_path: Path, line: str
+) -> None:
+    told = await why_not(program(tmp_path, f"{line}\n"))
+    assert told.startswith("it closed the connection; the process ended with code 127: ")
+    assert (
+        "it, or a program that it starts, was not found; it was looked for in "
+        f"{DEFAULT_ENVIRONMENT['PATH']}: install it there, or set PATH in env" in told
+    )
+
+
+async def test_what_is_no_program_is_not_said_to_be_missing(tmp_path: Path) -> None:
+    told = await why_not(program(tmp_path, "no program"))
+    assert "ended with code 126; it last wrote" in told
+    assert "cannot be started: Exec format error" in told
+
+
+async def test_a_relative_command_is_meant_from_the_servers_own_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program(tmp_path, f"#!/bin/sh\nexec {sys.executable} {HOSTILE}\n")
+    monkeypatch.chdir(tmp_path)
+    async with mcp_rig() as rig:
+        assert await rig.connections.check(ProcessSpec("./server"), ServerOrigin.SETTINGS)
 
 
 async def test_by_api_a_path_in_the_environment_does_not_choose_the_command(tmp_path: Path) -> None:
@@ -162,7 +219,7 @@ async def test_by_api_a_path_in_the_environment_does_not_choose_the_command(tmp_
     spec = ProcessSpec("known-name", (), {"PATH": f"{tmp_path}:/usr/bin:/bin"})
     async with mcp_rig() as rig:
         assert await rig.connections.check(spec, ServerOrigin.SETTINGS)
-        with pytest.raises(McpUnavailableError, match="known-name is not there"):
+        with pytest.raises(McpUnavailableError, match="known-name was not found"):
             await rig.connections.check(spec, ServerOrigin.API)
 
 
