@@ -24,6 +24,7 @@ OPEN_PAGES = (
     "/ui/spawn",
     "/ui/jobs/019a6f3e-7c1a-7000-8a3b-1f0c5d2e4b6a",
     "/ui/providers",
+    "/ui/mcp",
     "/ui/nodes",
 )
 #: What only an admin may read.

@@ -1,5 +1,6 @@
 """A real browser over a real server, whose provider says what a test gives it."""
 
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 from tests.support.api_jobs import spawn
 from tests.support.browser import DEADLINE_MS, HOW_TO_INSTALL, Complaints, browsing, chromium, chromium_path
+from tests.support.mcp_rig import HOSTILE
 from tests.support.server import ServerProcess, running_server
 from tests.support.speaking_provider import SpeakingProvider, speaking_provider
 
@@ -36,6 +38,13 @@ def settings_of(provider: SpeakingProvider) -> dict[str, Any]:
             "failing": {"provider": "frail", "model": "failing", "tools": []},
             "quick": offline,
             "idle": offline,
+            "mcp-user": offline | {"mcp_servers": ["broken"]},
+        },
+        "mcp": {
+            "servers": {
+                "tidy": {"command": sys.executable, "args": ["-S", "-E", str(HOSTILE)]},
+                "broken": {"command": sys.executable, "args": ["-c", "raise SystemExit(3)"]},
+            }
         },
     }
 

@@ -11,7 +11,7 @@ from tests.support.api_jobs import ended, run, spawn
 from tests.support.page_probes import NAMELESS, TOO_WIDE, WEAK_TEXTS
 from tests.support.speaking_provider import SpeakingProvider
 
-ADDRESSES = ("/ui/", "/ui/jobs/{job}", "/ui/spawn", "/ui/providers", "/ui/nodes", "/docs")
+ADDRESSES = ("/ui/", "/ui/jobs/{job}", "/ui/spawn", "/ui/providers", "/ui/mcp", "/ui/nodes", "/docs")
 READY = {"/docs": "#operations section", "/ui/": "#rows tr", "/ui/spawn": "#about dd"}
 
 
@@ -30,7 +30,9 @@ def visit(page: Page, address: str, job_id: str) -> None:
     page.goto(address.format(job=job_id))
     expect(
         page.locator(
-            READY.get(address, "#job, #queue-rows meter, #providers section, #node-rows meter")
+            READY.get(
+                address, "#job, #queue-rows meter, #providers section, #servers section, #node-rows meter"
+            )
         ).first
     ).to_be_visible()
     if address != "/docs":

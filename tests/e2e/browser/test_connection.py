@@ -9,7 +9,7 @@ import httpx2
 import pytest
 from playwright.sync_api import Page, expect
 from tests.e2e.browser.conftest import prepare, settings_of
-from tests.support.api_jobs import run, spawn
+from tests.support.api_jobs import ended, run, spawn
 from tests.support.browser import Complaints
 from tests.support.server import ServerProcess, running_server
 from tests.support.speaking_provider import SpeakingProvider
@@ -41,6 +41,10 @@ window.fetch = async (address, options) => {
   return new Response(readable, { status: answer.status, headers: answer.headers });
 };
 """
+LOOK = """(state) => {
+  Object.defineProperty(document, "visibilityState", { value: state, configurable: true });
+  document.dispatchEvent(new Event("visibilitychange"));
+}"""
 
 
 @pytest.fixture
@@ -162,19 +166,42 @@ def test_a_frame_may_come_in_pieces(page: Page, api: httpx2.Client) -> None:
     expect(page.locator("#banner")).to_contain_text("events 5 to 99999999")
 
 
+def test_a_tab_that_was_opened_behind_others_takes_no_connection(
+    page: Page, api: httpx2.Client, speaker: SpeakingProvider
+) -> None:
+    streams: list[str] = []
+    page.on(
+        "request", lambda request: streams.append(request.url) if request.url.endswith("/events") else None
+    )
+    page.clock.install()
+    page.add_init_script(
+        'Object.defineProperty(document, "visibilityState", { value: "hidden", configurable: true });'
+    )
+    job = spawn(api, "stepwise", "opened behind")
+    page.goto(f"/ui/jobs/{job['id']}")
+    expect(page.locator("#connection-text")).to_have_text("Asleep")
+    expect(page).to_have_title(re.compile("^(pending|running)"))
+    speaker.say("Done.")
+    speaker.finish()
+    ended(api, job["id"])
+    # Nobody looks, but the title is seen.
+    page.clock.fast_forward("00:31")
+    expect(page).to_have_title(re.compile("^completed"))
+    assert streams == []
+    page.evaluate(LOOK, "visible")
+    expect(page.locator("#connection-text")).to_have_text("Complete")
+    expect(page.locator(".segment.lane-model")).to_have_count(1)
+
+
 def test_a_tab_that_nobody_looks_at_gives_its_connection_back(page: Page, api: httpx2.Client) -> None:
     page.clock.install()
     page.goto("/ui/")
     expect(page.locator("#connection-text")).to_have_text("Live")
-    look = """(state) => {
-      Object.defineProperty(document, "visibilityState", { value: state, configurable: true });
-      document.dispatchEvent(new Event("visibilitychange"));
-    }"""
-    page.evaluate(look, "hidden")
-    page.clock.fast_forward("01:01")
+    page.evaluate(LOOK, "hidden")
+    page.clock.fast_forward("00:16")
     expect(page.locator("#connection-text")).to_have_text("Asleep")
     job = run(api, "quick", "while it slept")
     expect(page.locator(f'tr[data-id="{job["id"]}"]')).to_have_count(0)
-    page.evaluate(look, "visible")
+    page.evaluate(LOOK, "visible")
     expect(page.locator("#connection-text")).to_have_text("Live")
     expect(page.locator(f'tr[data-id="{job["id"]}"] .state')).to_have_text("completed")

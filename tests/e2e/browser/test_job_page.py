@@ -10,6 +10,16 @@ from tests.support.speaking_provider import SpeakingProvider
 
 from airboss.domain.error_texts import ERROR_TEXTS
 
+#: Keeps how long the page could not answer a key, in milliseconds.
+LONG_TASKS = """
+window.longTasks = [];
+new PerformanceObserver((list) => {
+  for (const entry of list.getEntries()) window.longTasks.push(entry.duration);
+}).observe({ type: "longtask", buffered: true });
+"""
+#: Fourteen seconds where each piece is laid out by itself, a tenth of one where they are laid out together.
+LONGEST_TASK_MS = 1500
+KILOBYTE = ("x" * 58 + " word\n") * 16
 MARKUP = '<img src=x onerror="document.title=1"><script>alert(1)</script><b>bold</b>'
 
 
@@ -40,6 +50,26 @@ def test_the_output_is_shown_while_it_is_written(
     expect(page.locator("#facts")).to_contain_text("1 model call, 1,843 tokens in, 212 out")
     expect(page.locator("#facts")).to_contain_text("fake / stepwise")
     assert output.locator("img, script, b").count() == 0
+
+
+def test_a_megabyte_that_is_written_does_not_stop_the_page(
+    page: Page, api: httpx2.Client, speaker: SpeakingProvider
+) -> None:
+    page.add_init_script(LONG_TASKS)
+    job = spawn(api, "stepwise")
+    open_job(page, job["id"])
+    for _ in range(1024):
+        speaker.say(KILOBYTE)
+    speaker.say("The end.")
+    output = page.locator("#output")
+    expect(output).to_contain_text("The end.", timeout=60_000)
+    # As it is written, its last half a million characters.
+    assert 400_000 < len(output.text_content() or "") <= 500_000
+    assert page.evaluate("Math.max(0, ...longTasks)") < LONGEST_TASK_MS
+    speaker.finish()
+    expect(page.locator("#facts .state")).to_have_text("completed")
+    expect(page.locator("#output-note")).to_have_text("")
+    assert len(output.text_content() or "") == 1024 * 1024 + len("The end.")
 
 
 def test_the_timeline_shows_waits_calls_and_tools_with_their_durations(

@@ -133,6 +133,42 @@ def test_charts_are_filled_after_a_reload_and_say_what_they_cover(page: Page, ap
     )
 
 
+def test_levels_of_the_past_hold_what_was_there_before(page: Page) -> None:
+    page.goto("/ui/")
+    # 12 wait: one that the page knows from its list, one that it asked for, and ten beyond.
+    depths = page.evaluate("""async () => {
+      const { Measures, INTERVALS } = await import("/ui/assets/measures.js");
+      const now = Date.parse("2026-11-22T06:00:00Z");
+      const waiting = (id, seconds) => ({
+        id, state: "pending", created_at: new Date(now - seconds * 1000).toISOString(), run_at: null, started_at: null, finished_at: null,
+      });
+      const measures = new Measures(600);
+      measures.seed([waiting("b", 300)], [waiting("a", 5000)], now - 600000, now, { depth: 12, busy: 0 });
+      return measures.series(now).map((entry) => entry.depth);
+    }""")
+    assert {depth for depth in depths[2:28] if depth is not None} == {11}
+    assert {depth for depth in depths[32:58] if depth is not None} == {12}
+
+
+def test_jobs_before_the_seeded_ones_count_in_the_levels(page: Page, api: httpx2.Client) -> None:
+    spawn(api, "idle")
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+
+    def cut(route):  # type: ignore[no-untyped-def]
+        """Say that there are more jobs than the page asks for."""
+        found = [] if "cursor=" in route.request.url else route.fetch().json()["data"][:1]
+        route.fulfill(json={"data": found, "next_cursor": "more", "has_more": True})
+
+    new = spawn(api, "idle")
+    page.route(re.compile(r"/v1/jobs\?limit=200"), cut)
+    open_list(page)
+    expect(page.locator("#window-covers")).to_contain_text("From the newest")
+    (living,) = [url for url in asked if "state=pending&state=running&limit=200" in url]
+    before = httpx2.URL(living).params["created_before"]
+    assert before == new["created_at"]
+
+
 @pytest.mark.parametrize("agent", [MARKUP, "quick"])
 def test_markup_in_a_job_is_text(page: Page, api: httpx2.Client, agent: str) -> None:
     job = run(api, "quick", MARKUP, metadata={MARKUP: MARKUP})

@@ -17,6 +17,7 @@ _PAGES = {
     "job": ("Job", "jobs"),
     "spawn": ("Spawn a job", "spawn"),
     "providers": ("Providers", "providers"),
+    "mcp": ("MCP servers", "mcp"),
     "nodes": ("Nodes and queues", "nodes"),
     "reference": ("API reference", "reference"),
 }
@@ -24,6 +25,7 @@ _NAVIGATION = {
     "jobs": ("/ui/", "Jobs"),
     "spawn": ("/ui/spawn", "Spawn"),
     "providers": ("/ui/providers", "Providers"),
+    "mcp": ("/ui/mcp", "MCP"),
     "nodes": ("/ui/nodes", "Nodes"),
     "reference": ("/docs", "API"),
 }

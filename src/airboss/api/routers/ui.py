@@ -20,7 +20,12 @@ _TYPES = {
     "svg": "image/svg+xml",
 }
 #: Pages that read nothing from their address.
-_PLAIN_PAGES = {"/ui/providers": "providers", "/ui/nodes": "nodes", "/docs": "reference"}
+_PLAIN_PAGES = {
+    "/ui/providers": "providers",
+    "/ui/mcp": "mcp",
+    "/ui/nodes": "nodes",
+    "/docs": "reference",
+}
 _HTML = "text/html; charset=utf-8"
 
 

@@ -1,7 +1,10 @@
 // The output as it is written: text of each step where its offset puts it. Offsets count characters (code points).
 import { element } from "./dom.js";
+import { coalesced } from "./pace.js";
 
 const MOST_CHARACTERS = 500000;
+// A long text is laid out anew at each write: what comes meanwhile is written together.
+const WRITE_MS = 50;
 
 const length = (text) => { let count = 0; for (const _ of text) count += 1; return count; };
 const firstCharacters = (text, count) => [...text].slice(0, Math.max(0, count)).join("");
@@ -9,10 +12,12 @@ const firstCharacters = (text, count) => [...text].slice(0, Math.max(0, count)).
 export class WrittenOutput {
   constructor(box) {
     this.box = box;
+    this.write = coalesced(() => this.#write(), WRITE_MS);
     this.clear();
   }
 
   clear() {
+    this.waiting = [];
     this.steps = [];
     this.characters = 0;
     this.isCut = false;
@@ -20,11 +25,23 @@ export class WrittenOutput {
   }
 
   get isEmpty() {
-    return this.steps.length === 0;
+    return this.steps.length === 0 && this.waiting.length === 0;
   }
 
-  add({ text, step, offset }) {
+  add(delta) {
+    this.waiting.push(delta);
+    this.write();
+  }
+
+  #write() {
+    if (!this.waiting.length) return;
     const follows = this.#isAtEnd();
+    for (const delta of this.waiting.splice(0)) this.#append(delta);
+    this.#bound();
+    if (follows) this.box.scrollTop = this.box.scrollHeight;
+  }
+
+  #append({ text, step, offset }) {
     this.#dropFrom(step, offset);
     let last = this.steps.at(-1);
     if (last?.step !== step) {
@@ -36,8 +53,6 @@ export class WrittenOutput {
     last.node.appendData(text);
     last.end = offset + length(text);
     this.characters += text.length;
-    this.#bound();
-    if (follows) this.box.scrollTop = this.box.scrollHeight;
   }
 
   // After a resume a step is written again from its start: what stood there, and behind it, goes.

@@ -16,6 +16,8 @@ const PAGE = 200;
 const MOST_PAGES = 10;
 const REFRESH_MS = 250;
 const AGAIN_MS = 5000;
+// A tab that nobody looks at still says in its title how the job stands.
+const HIDDEN_POLL_MS = 30000;
 const TOLD = "airboss.told";
 const REFRESH_ON = new Set([...Object.keys(STATE_AFTER), "job.cancel_requested", "model.answered"]);
 
@@ -228,5 +230,6 @@ shortcut("e", "Edit and spawn", () => { if (byId("like").checkVisibility()) byId
 shortcut("u", "Up to the jobs", () => location.assign("/ui/"));
 tell(sessionStorage.getItem(TOLD) ?? "");
 sessionStorage.removeItem(TOLD);
+setInterval(() => { if (document.visibilityState === "hidden" && job && !isFinal(job.state)) refresh(); }, HIDDEN_POLL_MS);
 whileVisible(() => { if (job && !isFinal(job.state)) drawTimeline(); }, 1000);
 start();

@@ -1,5 +1,6 @@
 // The page of jobs: the newest that fit the filters, live, with the load of the last minutes above them.
 import { get, showProblem } from "./api.js";
+import { ATTENTION_TYPES, Attention } from "./attention.js";
 import { announce, byId, element, setText } from "./dom.js";
 import { number, plural, shortId } from "./formatting.js";
 import { filters, isFiltered, offerAgents, onFilters, readAddress, searchField, searchWords, writeAddress } from "./job_filters.js";
@@ -11,17 +12,21 @@ import { follow, shortcut, startShell } from "./shell.js";
 import { STATE_AFTER, stateWord } from "./states.js";
 
 const REFRESH_MS = 250;
+// A long table is laid out anew at each change.
+const REFRESH_LONG_MS = 1000;
+const LONG = 300;
 const SAMPLE_MS = 5000;
 const ANNOUNCE_MS = 5000;
 const MOST_CHANGED = 1000;
 const WINDOWS = ["300", "900", "3600", "21600"];
 const JOB_ID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
-const TYPES = [...Object.keys(STATE_AFTER), "job.cancel_requested", "job.pruned", "queue.paused", "queue.resumed", "node.joined", "node.draining"];
+const TYPES = [...Object.keys(STATE_AFTER), "job.cancel_requested", "job.pruned", ...ATTENTION_TYPES];
 
 startShell();
 readAddress();
 
 const list = new JobList();
+const attention = new Attention();
 const table = new JobTable(byId("rows"));
 const changed = new Set();
 const ended = [];
@@ -90,7 +95,7 @@ async function load() {
   draw();
 }
 
-const refresh = coalesced(load, REFRESH_MS);
+const refresh = coalesced(load, () => (list.jobs.size > LONG ? REFRESH_LONG_MS : REFRESH_MS));
 
 async function attempt(what, run) {
   try {
@@ -107,11 +112,14 @@ function reload() {
   refresh();
   sample();
   seed();
+  attention.refresh();
   attempt("Agents cannot be listed", async () => offerAgents((await get("/v1/agents")).data.map((agent) => agent.name)));
 }
 
 function onEvent(type, data, event) {
   charts.onEvent(type, data, event);
+  attention.onEvent(type);
+  if (/^(provider|mcp)\./.test(type)) return;
   if (data.job_id && changed.size < MOST_CHANGED) changed.add(data.job_id);
   sample();
   if (isPaused) {

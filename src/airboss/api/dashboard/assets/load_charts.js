@@ -84,14 +84,16 @@ export class LoadCharts {
       cursor = next;
       if (!cursor) break;
     }
-    // What came before the window and has not ended stands in its levels too.
-    const living = await get(`/v1/jobs?state=pending&state=running&limit=${SEED_LIMIT}&created_before=${new Date(fromMs).toISOString()}`);
+    const knownMs = cursor ? Date.parse(jobs.at(-1).created_at) : fromMs;
+    // What came before that and has not ended stands in its levels too.
+    const living = await get(`/v1/jobs?state=pending&state=running&limit=${SEED_LIMIT}&created_before=${new Date(knownMs).toISOString()}`);
+    await this.#readLevels();
     if (measures !== this.measures) return;
-    measures.seed(jobs, living.data, cursor ? Date.parse(jobs.at(-1).created_at) : fromMs, serverNow());
+    measures.seed(jobs, living.data, knownMs, serverNow(), this.level);
     for (const each of this.waiting) measures.onEvent(...each);
     this.waiting = [];
     this.isSeeded = true;
-    this.coversFromMs = cursor ? Date.parse(jobs.at(-1).created_at) : fromMs;
+    this.coversFromMs = knownMs;
     this.#note(cursor !== null, jobs.length);
     this.draw();
   }
@@ -103,13 +105,17 @@ export class LoadCharts {
       : `Since ${from}: from ${plural(count, "job")} and live events.`);
   }
 
-  // What the server says of itself now.
   async sample() {
+    await this.#readLevels();
+    this.measures.sample(serverNow(), this.level.depth, this.level.busy);
+    this.draw();
+  }
+
+  // What the server says of itself now.
+  async #readLevels() {
     const { data } = await get("/v1/coord/nodes");
     const total = (name) => data.reduce((all, node) => all + node[name], 0);
     this.level = { depth: total("pending"), busy: total("running"), slots: total("slots"), capacity: total("queue_capacity") };
-    this.measures.sample(serverNow(), this.level.depth, this.level.busy);
-    this.draw();
   }
 
   #draw() {

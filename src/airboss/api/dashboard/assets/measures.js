@@ -41,8 +41,9 @@ export class Measures {
     return this.intervals.get(index);
   }
 
-  // Fills the window from jobs, newest first, that were created since `knownMs`, and older ones that live on.
-  seed(jobs, older, knownMs, nowMs) {
+  // Fills the window from jobs, newest first, that were created since `knownMs`, and older ones that live on. `level`
+  // is what there is now: of more older ones than were asked for, that many waited all the time.
+  seed(jobs, older, knownMs, nowMs, level) {
     const from = nowMs - this.windowSeconds * 1000;
     for (const job of jobs.slice(0, MOST_SEEDED)) {
       const started = Date.parse(job.started_at);
@@ -56,14 +57,16 @@ export class Measures {
       at[job.state] += 1;
       if (job.started_at) at.runs.add((finished - started) / 1000);
     }
-    this.#seedLevels([...jobs, ...older], Math.max(from, knownMs), nowMs);
+    this.#seedLevels([...jobs, ...older], Math.max(from, knownMs), nowMs, level.depth);
   }
 
   // How deep the queue was and how many ran follows from when jobs came, started and ended.
-  #seedLevels(jobs, fromMs, nowMs) {
+  #seedLevels(jobs, fromMs, nowMs, depthNow) {
+    const waitingAt = (time) => jobs.filter((job) => dueMs(job) <= time && (begunMs(job) ?? nowMs + 1) > time).length;
+    const unseen = Math.max(0, (depthNow ?? 0) - waitingAt(nowMs));
     for (let time = fromMs; time < nowMs; time += this.intervalMs) {
       const at = this.#at(time);
-      at.depth = jobs.filter((job) => dueMs(job) <= time && (begunMs(job) ?? nowMs + 1) > time).length;
+      at.depth = waitingAt(time) + unseen;
       at.busy = jobs.filter((job) => job.started_at && Date.parse(job.started_at) <= time
         && (job.finished_at ? Date.parse(job.finished_at) > time : job.state === "running")).length;
     }

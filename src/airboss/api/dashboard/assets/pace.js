@@ -3,8 +3,10 @@
 // How much longer than a run the pause behind it is: work takes a quarter of the time at most.
 const PAUSES = 3;
 
-// Returns a function that asks for a run: runs never overlap, and are at least `everyMs` apart.
+// Returns a function that asks for a run: runs never overlap, and are at least `everyMs` apart, a number or a function
+// that tells one.
 export function coalesced(run, everyMs) {
+  const leastMs = typeof everyMs === "function" ? everyMs : () => everyMs;
   let wanted = false;
   let busy = false;
   async function work() {
@@ -13,7 +15,7 @@ export function coalesced(run, everyMs) {
       wanted = false;
       const began = performance.now();
       await run();
-      const pauseMs = Math.max(everyMs, PAUSES * (performance.now() - began));
+      const pauseMs = Math.max(leastMs(), PAUSES * (performance.now() - began));
       await new Promise((wake) => setTimeout(wake, pauseMs));
     }
     busy = false;

@@ -43,6 +43,7 @@ export function startShortcuts() {
   shortcut("g j", "Go to the jobs", go("/ui/"));
   shortcut("g s", "Go to the spawn form", go("/ui/spawn"));
   shortcut("g p", "Go to the providers", go("/ui/providers"));
+  shortcut("g m", "Go to the MCP servers", go("/ui/mcp"));
   shortcut("g n", "Go to the nodes and queues", go("/ui/nodes"));
   shortcut("g a", "Go to the API reference", go("/docs"));
   shortcut("t", "Change the theme", () => byId("theme").click());
