@@ -147,7 +147,8 @@ def test_prefer_wait_of_more_than_60_seconds_is_a_422(client: httpx2.Client, val
 
 
 @pytest.mark.parametrize(
-    "value", ["", "wait", "wait=", "wait=x", "wait=-1", "respond-async", "handling=lenient", "await=5"]
+    "value",
+    ["", "wait", "wait=", "wait=abc", "wait=5s", "wait=-1", "respond-async", "handling=lenient", "await=5"],
 )
 def test_other_preferences_are_passed_over(client: httpx2.Client, value: str) -> None:
     """RFC 7240: a server ignores what it does not know."""

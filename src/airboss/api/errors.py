@@ -1,6 +1,6 @@
 """One envelope for every error of every route."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from fastapi import FastAPI
@@ -11,6 +11,7 @@ from starlette.responses import Response
 from starlette.routing import Match
 
 from airboss.api.json_response import json_response
+from airboss.api.problem_words import words_of
 from airboss.domain.errors import ERROR_CODES, AirbossError, StorageUnavailableError
 
 _STORAGE_RETRY_AFTER_SECONDS = 2
@@ -113,7 +114,7 @@ def _cuts(error: CarriedError) -> bool:
 
 async def _on_validation_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)  # noqa: S101 - registered for it
-    problems = [_problem(problem) for problem in error.errors()]
+    problems = [_problem(problem, request) for problem in error.errors()]
     in_body = any(problem["in"] == "body" for problem in problems)
     message = "; ".join(
         f"{problem['field'] or problem['in']}: {problem['message']}" for problem in problems[:5]
@@ -124,11 +125,19 @@ async def _on_validation_error(request: Request, error: Exception) -> Response:
     return error_response(told, request.state.request_id)
 
 
-def _problem(problem: Mapping[str, Any]) -> dict[str, str]:
+def _problem(problem: Mapping[str, Any], request: Request) -> dict[str, str]:
     """Keep where and what; leave out what the caller sent, which may be long, secret or no JSON."""
-    location = problem["loc"]
+    where, *field = problem["loc"]
+    # A parameter has a name only: which of its values it is does not show in an address.
+    named = field[:1] if where == "query" else field
     return {
-        "in": str(location[0]),
-        "field": ".".join(str(part) for part in location[1:])[:200],
-        "message": str(problem["msg"]).removeprefix("Value error, "),
+        "in": str(where),
+        "field": ".".join(str(part) for part in named)[:200],
+        "message": words_of(problem, lambda: _fields_of_body(request)),
     }
+
+
+def _fields_of_body(request: Request) -> Sequence[str]:
+    body = getattr(request.scope.get("route"), "body_field", None)
+    model = None if body is None else body.field_info.annotation
+    return tuple(getattr(model, "model_fields", ()))
