@@ -954,6 +954,38 @@ async def test_waiting_ends_with_the_job_or_with_the_time(store: HeldStore, loop
         assert (await node.manager.wait(job.id, CALLER, 60)).job.output == "now"
 
 
+async def test_who_waits_for_its_spawn_gets_the_job_as_it_is_kept_without_reading_it(
+    store: HeldStore, loop: HeldLoop
+) -> None:
+    async with running_node(store, loop, slots=1) as node:
+        failure = JobFailure("tool_failed", "no")
+        for result in ("text", {"turns": (1, 2), "by number": {7: "seven"}}, None, failure, OSError()):
+            spawned = await node.manager.spawn(SpawnRequest(agent="alpha", input={"a": [1]}), CALLER, "req-1")
+            job_id = spawned.view.job.id
+            loop.end(job_id, result)
+            reads = store.calls["get"]
+            view = await node.manager.wait(job_id, CALLER, DEADLINE_SECONDS, spawned=spawned.view)
+            assert store.calls["get"] == reads
+            assert view.job == await node.get(job_id)
+
+
+async def test_who_waits_for_its_spawn_learns_a_cancel_and_the_time(store: HeldStore, loop: HeldLoop) -> None:
+    async with running_node(store, loop, slots=1) as node:
+        running = await node.spawn()
+        await loop.until_started(running.id)
+        spawned = (await node.manager.spawn(SpawnRequest(agent="alpha", input=1), CALLER, "req-1")).view
+        early = await node.manager.wait(spawned.job.id, CALLER, 0.01, spawned=spawned)
+        assert (early.job.state, early.queue_position) == (JobState.PENDING, 1)
+        waiter = asyncio.ensure_future(node.manager.wait(spawned.job.id, CALLER, 60, spawned=spawned))
+        await asyncio.sleep(0)
+        await node.manager.cancel(spawned.job.id, CALLER)
+        async with asyncio.timeout(DEADLINE_SECONDS):
+            assert (await waiter).job.state is JobState.CANCELLED
+        # Gone from here by now: it is read.
+        late = await node.manager.wait(spawned.job.id, CALLER, 60, spawned=spawned)
+        assert late.job.state is JobState.CANCELLED
+
+
 async def test_a_retry_is_a_new_job_of_the_same_kind(store: HeldStore, loop: HeldLoop) -> None:
     async with running_node(store, loop) as node:
         job = await node.spawn(

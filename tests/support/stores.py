@@ -138,6 +138,10 @@ class HeldStore(MemoryStore):
         await self._leave("spawn")
         return spawned
 
+    async def get(self, job_id: str, tenant: str | None) -> Job | None:
+        await self._enter("get")
+        return await super().get(job_id, tenant)
+
     async def start(self, job_id: str, now_ms: int) -> Job | None:
         await self._enter("start")
         job = await super().start(job_id, now_ms)

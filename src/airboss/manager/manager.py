@@ -76,9 +76,9 @@ class AgentManager:
         self._departures = DepartureRate(clock)
         self._admission = Admission(engine, self._departures, policy.queue_capacity)
         self._timetable = Timetable(clock, log)
-        self._endings = Endings()
         self._last_chances = LastChances()
         self._runner = Runner(store=store, loops=loops, registry=self.registry, clock=clock, log=log)
+        self._endings = Endings(self._runner.is_active)
         self._workers = WorkerPool(
             engine, self._run_entry, size=policy.max_concurrent_jobs, clock=clock, log=log
         )
@@ -233,14 +233,32 @@ class AgentManager:
         jobs = await self._store.list_jobs(query)
         return [SummaryView(job, self._position(job)) for job in jobs]
 
-    async def wait(self, job_id: str, principal: Principal, timeout_seconds: float) -> JobView:
-        """Return the job when it ends, or as it stands when the time or the drain is over."""
-        with self._endings.of(job_id) as ending:
-            view = await self.get(job_id, principal)
-            if view.job.state.is_final or self._endings.is_closed:
-                return view
-            await asyncio.wait([ending], timeout=timeout_seconds)
-        return await self.get(job_id, principal)
+    async def wait(
+        self, job_id: str, principal: Principal, timeout_seconds: float, *, spawned: JobView | None = None
+    ) -> JobView:
+        """Return the job when it ends, or as it stands when the time or the drain is over.
+
+        `spawned` is the job as it was just taken in: while it is here it need not be read.
+        """
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + timeout_seconds
+        while True:
+            with self._endings.of(job_id) as ending:
+                is_known = spawned is not None and self._is_here(spawned.job)
+                view = spawned if spawned is not None and is_known else await self.get(job_id, principal)
+                left_seconds = deadline - loop.time()
+                if view.job.state.is_final or self._endings.is_closed or left_seconds <= 0:
+                    return view
+                await asyncio.wait([ending], timeout=left_seconds)
+                ended = ending.result() if ending.done() else None
+            if ended is not None and ended.state.is_final:
+                return self._view(ended)
+            # Woken by something else, or by nothing: it is looked at again.
+            spawned = None
+
+    def _is_here(self, job: Job) -> bool:
+        """Tell whether a pending or running job is this node's, which then tells of its end."""
+        return self._runner.is_active(job.id) or self._engine.position(entry_of(job)) is not None
 
     async def cancel(
         self, job_id: str, principal: Principal, correlation_id: str = ""
@@ -418,18 +436,21 @@ class AgentManager:
     async def _run_entry(self, entry: QueueEntry) -> None:
         self._departures.record()
         try:
-            job = await self._runner.run(entry.job_id)
+            left = await self._runner.run(entry.job_id)
         except StorageUnavailableError:
             raise  # it is rung for again, and keeps its chance
         except Exception:
             # Whatever broke this worker, the next in line must not wait for ever.
             self._give_next_chance(entry.agent, entry.job_id)
+            self._endings.tell(entry.job_id)
             raise
+        self._endings.tell(entry.job_id, None if left is None else left.whole)
         # Not before the claim: while the store is away the job still waits, and may wait too long.
         self._disarm(entry.job_id)
         self._give_next_chance(entry.agent, entry.job_id)
-        if job is not None and job.state is JobState.PENDING and self.duty.state is not NodeState.LEAVING:
-            await self._requeue(job)
+        if left is None or left.job.state is not JobState.PENDING or self.duty.state is NodeState.LEAVING:
+            return
+        await self._requeue(left.job)
 
     async def _to_its_end(self, change: Coroutine[Any, Any, T]) -> T:
         """Make a change on disk and in memory, both, even where the caller who asked for it goes away."""

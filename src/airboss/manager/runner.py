@@ -1,10 +1,11 @@
 """One attempt at one job: claimed, run under its limits, ended once."""
 
 import asyncio
+import json
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 
 from airboss.domain.agents import AgentSpec, OnInterrupt
 from airboss.domain.errors import JobError, JobFailure
@@ -59,6 +60,23 @@ class ActiveRun:
             self.over.set_result(None)
 
 
+class LeftRun(NamedTuple):
+    """A job as its run left it, and beside it what only the whole job has."""
+
+    job: JobSummary
+    input: Any
+    output: Any
+
+    def whole(self) -> Job:
+        # As it would be read: what was written down is JSON, and its keys are text.
+        output = json.loads(json.dumps(self.output))
+        return Job(
+            **{each.name: getattr(self.job, each.name) for each in fields(JobSummary)},
+            input=self.input,
+            output=output,
+        )
+
+
 class Runner:
     """Runs jobs and keeps what is running, so that it can be stopped."""
 
@@ -78,6 +96,9 @@ class Runner:
     def active_count(self) -> int:
         return len(self._active)
 
+    def is_active(self, job_id: str) -> bool:
+        return job_id in self._active
+
     def stop(self, job_id: str, reason: StopReason) -> None:
         """Tell a run to stop; harmless where the job does not run here."""
         if (active := self._active.get(job_id)) is not None:
@@ -87,7 +108,7 @@ class Runner:
         for active in self._active.values():
             active.stop(reason)
 
-    async def run(self, job_id: str) -> JobSummary | None:
+    async def run(self, job_id: str) -> LeftRun | None:
         """Claim a job, run it and end it; returns it as it was left, None where another had it."""
         if job_id in self._active:
             return None  # rung for twice: whoever has it keeps it
@@ -103,7 +124,10 @@ class Runner:
                 return None
             began = self._clock.monotonic()
             outcome = await self._attempt(active, job)
-            return await self._end(active, job, outcome, self._clock.monotonic() - began)
+            left = await self._end(active, job, outcome, self._clock.monotonic() - began)
+            if left is None or outcome is None:
+                return None if left is None else LeftRun(left, job.input, None)
+            return LeftRun(left, job.input, outcome.output if left.state is JobState.COMPLETED else None)
         finally:
             del self._active[job_id]
 

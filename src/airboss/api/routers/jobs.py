@@ -98,7 +98,7 @@ def jobs_router(services: Services) -> APIRouter:
             headers["Idempotent-Replayed"] = "true"
         if wait_seconds is not None:
             headers["Preference-Applied"] = f"wait={wait_seconds:g}"
-            view = await manager.wait(view.job.id, principal, wait_seconds)
+            view = await manager.wait(view.job.id, principal, wait_seconds, spawned=view)
             if view.job.state.is_final:
                 return json_response(job_document(view), status=200, headers=headers)
         return json_response(job_document(view), status=202, headers=headers)
