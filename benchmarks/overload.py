@@ -36,11 +36,19 @@ def flood(report: Report, folder: Path, arguments: argparse.Namespace) -> None:
         server = stack.enter_context(serving("airboss", folder / "flood", SETTINGS))
         client = stack.enter_context(server.client())
         # At its usual load first: what a server holds that has worked for a while is what may grow.
-        generate(Plan(server.url, body, connections=64, rate=CAN_DO, seconds=10))
+        generate(Plan(server.url, body, connections=64, rate=CAN_DO, seconds=10, headers=server.headers))
         until_empty(client)
         before = server.resident_bytes
         seconds = arguments.seconds
-        plan = Plan(server.url, body, connections=64, rate=10 * CAN_DO, seconds=seconds, keep=("id",))
+        plan = Plan(
+            server.url,
+            body,
+            connections=64,
+            rate=10 * CAN_DO,
+            seconds=seconds,
+            keep=("id",),
+            headers=server.headers,
+        )
         running = start(plan)
         most = before
         while running.process.poll() is None:
@@ -97,7 +105,7 @@ def hog(report: Report, folder: Path, arguments: argparse.Namespace) -> None:
         for _ in range(arguments.rounds):
             alone.append(percentile(_one_by_one(server), 0.99))
             client.post("/v1/coord/queues/hog/pause").raise_for_status()
-            generate(Plan(server.url, {"agent": "hog", "input": 0.01}, requests=2500))
+            generate(Plan(server.url, {"agent": "hog", "input": 0.01}, requests=2500, headers=server.headers))
             client.post("/v1/coord/queues/hog/resume").raise_for_status()
             beside.append(percentile(_one_by_one(server), 0.99))
             assert client.get("/v1/agents/hog").json()["pending"], "the hog ran out of jobs"
@@ -112,7 +120,9 @@ def hog(report: Report, folder: Path, arguments: argparse.Namespace) -> None:
 
 def _one_by_one(server: Measured) -> list[float]:
     body = {"agent": "quick", "input": 0.01}
-    plan = Plan(server.url, body, connections=1, requests=150, headers={"Prefer": "wait=30"})
+    plan = Plan(
+        server.url, body, connections=1, requests=150, headers={"Prefer": "wait=30", **server.headers}
+    )
     load = generate(plan)
     assert set(load.statuses) == {200}
     return load.seconds

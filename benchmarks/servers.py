@@ -16,11 +16,13 @@ from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import httpx2
+import jwt
 import uvicorn
 import yaml
 from fastapi import FastAPI
@@ -43,6 +45,11 @@ _CLOCK_TICKS = os.sysconf("SC_CLK_TCK")
 QUICK = {"provider": "offline", "model": "planner", "tools": []}
 
 
+#: What is asked of Airboss is authenticated and counted towards limits that no benchmark reaches.
+_SECRET = "a-secret-of-the-benchmarks-and-of-nothing-else"
+_NO_LIMIT = "1000000/second"
+
+
 @dataclass(frozen=True)
 class Measured:
     """A server process and what the system knows of it."""
@@ -51,8 +58,19 @@ class Measured:
     url: str
     process: subprocess.Popen[str]
 
+    @property
+    def headers(self) -> dict[str, str]:
+        """What every request to it carries."""
+        return {"Authorization": f"Bearer {_token()}"} if self.name == "airboss" else {}
+
+    @property
+    def header_lines(self) -> list[str]:
+        return [f"{name}: {value}" for name, value in self.headers.items()]
+
     def client(self) -> httpx2.Client:
-        return httpx2.Client(base_url=self.url, timeout=60.0, trust_env=False, verify=False)
+        return httpx2.Client(
+            base_url=self.url, timeout=60.0, trust_env=False, verify=False, headers=self.headers
+        )
 
     @property
     def resident_bytes(self) -> int:
@@ -69,16 +87,28 @@ class Measured:
         return len(os.listdir(f"/proc/{self.process.pid}/fd"))
 
 
+@cache
+def _token() -> str:
+    now = int(time.time())
+    claims = {"sub": "benchmark", "iss": "airboss", "aud": "airboss", "roles": ["admin"]}
+    return jwt.encode(claims | {"iat": now, "exp": now + 24 * 3600}, _SECRET, algorithm="HS256")
+
+
+def _with_authentication(settings: Mapping[str, Any]) -> dict[str, Any]:
+    limits = {"spawn_rate": _NO_LIMIT, "read_rate": _NO_LIMIT} | settings.get("limits", {})
+    return {**settings, "auth": {"mode": "jwt"}, "limits": limits}
+
+
 @contextmanager
 def serving(name: str, folder: Path, settings: Mapping[str, Any] | None = None) -> Iterator[Measured]:
     """Start one of the servers in a folder and stop it at the end of the block."""
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "airboss.yaml").write_text(yaml.safe_dump(dict(settings or {})))
+    (folder / "airboss.yaml").write_text(yaml.safe_dump(_with_authentication(settings or {})))
     with (folder / "server.log").open("a") as log:
         process = subprocess.Popen(
             [sys.executable, "-m", "benchmarks.servers", name],
             cwd=folder,
-            env={"PATH": "/usr/bin:/bin", "PYTHONPATH": str(ROOT)},
+            env={"PATH": "/usr/bin:/bin", "PYTHONPATH": str(ROOT), "AIRBOSS_JWT_SECRET": _SECRET},
             stdout=subprocess.PIPE,
             stderr=log,
             text=True,

@@ -28,7 +28,8 @@ DEADLINE_SECONDS = 120.0
 
 def accept(server: Measured, requests: int) -> float:
     """Return spawns accepted a second while nothing works on them."""
-    load = generate(Plan(server.url, BODY, connections=CONNECTIONS, requests=requests))
+    plan = Plan(server.url, BODY, connections=CONNECTIONS, requests=requests, headers=server.headers)
+    load = generate(plan)
     assert set(load.statuses) == {202}
     return requests / load.elapsed_seconds
 
@@ -37,7 +38,15 @@ def finish(server: Measured, requests: int) -> float:
     """Return jobs finished a second, from the first spawn to the last end."""
     path = "/v1/jobs" if server.name == "airboss" else "/v1/jobs?run=1"
     with server.client() as client:
-        load = generate(Plan(server.url, BODY, path=path, connections=CONNECTIONS, requests=requests))
+        plan = Plan(
+            server.url,
+            BODY,
+            path=path,
+            connections=CONNECTIONS,
+            requests=requests,
+            headers=server.headers,
+        )
+        load = generate(plan)
         assert set(load.statuses) == {202}
         while _left(server, client):
             assert time.monotonic() - load.began_at < DEADLINE_SECONDS, "jobs are left"
@@ -55,7 +64,7 @@ def _left(server: Measured, client: httpx2.Client) -> int:
 
 def one_by_one(server: Measured, requests: int) -> list[float]:
     """Return how long each job took from `POST` to the answer that it has ended, for one client."""
-    path, headers = "/v1/jobs", {"Prefer": "wait=30"}
+    path, headers = "/v1/jobs", {"Prefer": "wait=30", **server.headers}
     if server.name != "airboss":
         path, headers = "/v1/jobs?run=1&wait=1", {}
     plan = Plan(server.url, BODY, path=path, headers=headers, connections=1, requests=requests)

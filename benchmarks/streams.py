@@ -45,7 +45,8 @@ class Publisher:
             path = f"/v1/coord/queues/quick/{'pause' if self._paused else 'resume'}"
         else:
             path = f"/publish?events=1&bytes={FRAME_BYTES}"
-        self._sock.sendall(head("POST", path, self._server.url, "Content-Length: 0"))
+        lines = ["Content-Length: 0", *self._server.header_lines]
+        self._sock.sendall(head("POST", path, self._server.url, *lines))
 
     def answered(self) -> None:
         answer = read_answer(self._sock, "POST")
@@ -73,7 +74,7 @@ def deliveries(report: Report, folder: Path, rounds: int, *, count: int = 1000, 
         pairs = []
         for name in rates:
             server = stack.enter_context(serving(name, folder / name, SETTINGS))
-            readers = stack.enter_context(subscribers(server.url, count))
+            readers = stack.enter_context(subscribers(server.url, count, headers=server.headers))
             pairs.append((server, stack.enter_context(closing(Publisher(server))), readers))
         for number in range(rounds):
             for server, publisher, readers in pairs if number % 2 else reversed(pairs):
@@ -99,7 +100,7 @@ def idle(
         server = stack.enter_context(serving("airboss", folder / "idle", settings))
         client = stack.enter_context(server.client())
         client.get("/health/ready").raise_for_status()
-        readers = stack.enter_context(subscribers(server.url, 200))
+        readers = stack.enter_context(subscribers(server.url, 200, headers=server.headers))
         before = server.resident_bytes
         while len(readers) < count:
             readers.open(min(200, count - len(readers)))
@@ -151,7 +152,7 @@ def slow(report: Report, folder: Path, rounds: int, *, count: int = 50, events: 
     with ExitStack() as stack:
         server = stack.enter_context(serving("airboss", folder / "slow", SETTINGS))
         _fill(server)
-        readers = stack.enter_context(subscribers(server.url, count))
+        readers = stack.enter_context(subscribers(server.url, count, headers=server.headers))
         publisher = stack.enter_context(closing(Publisher(server)))
         latencies(publisher, readers, events)
         for number in range(2 * rounds):
@@ -160,7 +161,7 @@ def slow(report: Report, folder: Path, rounds: int, *, count: int = 50, events: 
             for is_beside in (number % 2 == 0, number % 2 == 1):
                 with ExitStack() as stalling:
                     if is_beside:
-                        stalling.enter_context(_stalled(readers.address, server.url))
+                        stalling.enter_context(_stalled(readers.address, server))
                         # First it is given what the system holds for it: some megabytes from storage.
                         replaying.append(latencies(publisher, readers, events))
                     (beside if is_beside else alone).append(latencies(publisher, readers, events))
@@ -189,17 +190,17 @@ def _fill(server: Measured, events: int = 12_000) -> None:
     with server.client() as client:
         client.post("/v1/coord/queues/idle/pause").raise_for_status()
     body = {"agent": "idle", "input": "x"}
-    headers = {"X-Request-ID": "r" * 128}
+    headers = {"X-Request-ID": "r" * 128, **server.headers}
     generate(Plan(server.url, body, requests=events, headers=headers))
 
 
 @contextmanager
-def _stalled(address: tuple[str, int], url: str) -> Iterator[None]:
+def _stalled(address: tuple[str, int], server: Measured) -> Iterator[None]:
     """Ask for every event from the first on, and take none."""
     with socket.socket() as sock:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         sock.connect(address)
-        sock.sendall(head("GET", "/v1/events?after=0", url))
+        sock.sendall(head("GET", "/v1/events?after=0", server.url, *server.header_lines))
         yield
 
 

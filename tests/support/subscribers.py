@@ -5,8 +5,9 @@ import socket
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from types import MappingProxyType
 from urllib.parse import urlsplit
 
 from tests.support.raw_http import head
@@ -21,9 +22,12 @@ _READ_BYTES = 1 << 18
 class Subscribers:
     """Open streams of `path`; counts the frames that reach each, heartbeats left out."""
 
-    def __init__(self, url: str, path: str = "/v1/events") -> None:
+    def __init__(
+        self, url: str, path: str = "/v1/events", headers: Mapping[str, str] = MappingProxyType({})
+    ) -> None:
         self.address = address_of(url)
-        self._request = head("GET", path, url, "Accept: text/event-stream")
+        lines = [f"{name}: {value}" for name, value in headers.items()]
+        self._request = head("GET", path, url, "Accept: text/event-stream", *lines)
         self._poll = select.epoll()
         self._sockets: dict[int, socket.socket] = {}
         self._thread: threading.Thread | None = None
@@ -116,8 +120,10 @@ def _frames(data: bytes) -> int:
 
 
 @contextmanager
-def subscribers(url: str, count: int, path: str = "/v1/events") -> Iterator[Subscribers]:
-    opened = Subscribers(url, path)
+def subscribers(
+    url: str, count: int, path: str = "/v1/events", headers: Mapping[str, str] = MappingProxyType({})
+) -> Iterator[Subscribers]:
+    opened = Subscribers(url, path, headers)
     try:
         opened.open(count)
         yield opened
