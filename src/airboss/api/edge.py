@@ -36,7 +36,7 @@ class Edge:
         self._usual_headers = (*SECURITY_HEADERS, _HSTS) if is_tls else SECURITY_HEADERS
         self._hosts = hosts
         self._metrics = metrics
-        self._log = structlog.get_logger()
+        self._log = structlog.get_logger().bind()
         self._random_bits = RandomBits()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

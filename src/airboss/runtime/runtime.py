@@ -64,7 +64,8 @@ class Runtime:
         refuse([*unknown_tools(config.agents), *unsafe_root(config.files, config.data_folder)])
         self.config, self.read_secret = config, read_secret
         self.clock: Clock = SystemClock()
-        self.log = structlog.get_logger()
+        # Bound now: the logger it gives first looks its settings up with every line.
+        self.log = structlog.get_logger().bind()
         self.node_id = ""
         self.store = _store(config)
         self.bus = EventBus(subscriber_buffer=config.events.subscriber_buffer)

@@ -13,7 +13,7 @@ from starlette.requests import Request
 
 from airboss.api.rates.callers import caller_key
 from airboss.api.rates.rates import Standing, apply, whole_seconds
-from airboss.api.rates.windows import SCHEME
+from airboss.api.rates.windows import SCHEME, BoundedWindows
 from airboss.domain.policies import RateKind, RatePolicy
 from airboss.ports.clock import Clock
 
@@ -53,6 +53,9 @@ class NodeRateLimits:
             storage_uri=f"{SCHEME}://",
             storage_options={"clock": clock, "max_windows": max_windows},
         )
+        windows = self._limiter.limiter.storage
+        assert isinstance(windows, BoundedWindows)  # noqa: S101 - the scheme names it
+        self._windows = windows
         self._gates = {kind: self._gate(kind, rate) for kind, rate in policy.rates.items()}
 
     async def check(self, request: Request, kind: RateKind) -> None:
@@ -71,9 +74,10 @@ class NodeRateLimits:
             is_over = False
         except RateLimitExceeded:
             is_over = True
-        rate, key = request.state.view_rate_limit
-        end, remaining = self._limiter.limiter.get_window_stats(rate, *key)
-        return Standing(rate.amount, remaining, whole_seconds(end - self._clock.monotonic()), is_over)
+        limit = request.state.view_rate_limit[0].amount
+        # What the hit just counted in: asked for by its key, the library composes that twice more.
+        count, end = self._windows.latest
+        return Standing(limit, max(0, limit - count), whole_seconds(end - self._clock.monotonic()), is_over)
 
     def _gate(self, kind: RateKind, rate: str) -> Callable[..., None]:
         def gate(request: Request) -> None:

@@ -24,6 +24,8 @@ class BoundedWindows(Storage):
         self._max_windows = max_windows
         #: Count and end, in the order in which the windows began.
         self._windows: dict[str, tuple[int, float]] = {}
+        #: Count and end of the window that was counted in last.
+        self.latest = (0, 0.0)
 
     @property
     def base_exceptions(self) -> type[Exception]:
@@ -36,7 +38,7 @@ class BoundedWindows(Storage):
             self._windows.pop(key, None)
             self._make_room(now)
             count, end = 0, now + expiry
-        self._windows[key] = count + amount, end
+        self._windows[key] = self.latest = count + amount, end
         return count + amount
 
     def get(self, key: str) -> int:
