@@ -24,6 +24,12 @@ def settings_of(provider: SpeakingProvider) -> dict[str, Any]:
     return {
         "providers": {
             "fake": {"kind": "openai_compatible", "base_url": provider.base_url, "retry": once},
+            "brittle": {
+                "kind": "openai_compatible",
+                "base_url": provider.base_url,
+                "retry": once,
+                "breaker": {"minimum_calls": 1, "window_calls": 2, "open_seconds": 600},
+            },
             "frail": {
                 "kind": "openai_compatible",
                 "base_url": provider.base_url,
@@ -36,6 +42,7 @@ def settings_of(provider: SpeakingProvider) -> dict[str, Any]:
             "research": {"provider": "fake", "model": "research", "tools": tools},
             "refused": {"provider": "fake", "model": "refused", "tools": []},
             "failing": {"provider": "frail", "model": "failing", "tools": []},
+            "crumbling": {"provider": "brittle", "model": "failing", "tools": []},
             "quick": offline,
             "idle": offline,
             "mcp-user": offline | {"mcp_servers": ["broken"]},

@@ -85,6 +85,33 @@ def test_a_phone_never_scrolls_sideways(
         assert page.evaluate("document.scrollingElement.scrollWidth") <= 360, page.evaluate(TOO_WIDE)
 
 
+@pytest.mark.parametrize("context_options", [{"timezone_id": "Asia/Kathmandu"}], ids=["kathmandu"])
+def test_times_are_this_browsers_or_utc(
+    page: Page, context_options: dict[str, Any], api: httpx2.Client
+) -> None:
+    job = spawn(api, "quick", run_at="2999-01-01T12:30:00Z")
+    page.goto(f"/ui/jobs/{job['id']}")
+    expect(page.locator("#facts")).to_contain_text("2999-01-01 18:15:00")
+    page.get_by_role("button", name="Times: Asia/K").click()
+    expect(page.locator("#facts")).to_contain_text("2999-01-01 12:30:00Z")
+    page.reload()
+    expect(page.locator("#facts")).to_contain_text("2999-01-01 12:30:00Z")
+    expect(page.get_by_role("button", name="Times: UTC")).to_be_visible()
+    page.keyboard.press("z")
+    expect(page.locator("#facts")).to_contain_text("2999-01-01 18:15:00")
+
+
+@pytest.mark.parametrize(
+    "context_options", [{"viewport": {"width": 360, "height": 740}, "has_touch": True}], ids=["phone"]
+)
+def test_a_phone_has_all_pages_in_one_row(page: Page, context_options: dict[str, Any]) -> None:
+    page.goto("/ui/")
+    tops = page.locator("nav[aria-label=Pages] a").evaluate_all(
+        "links => links.map(link => link.getBoundingClientRect().top)"
+    )
+    assert len(set(tops)) == 1
+
+
 def test_from_the_list_to_a_cancel_by_keyboard_alone(
     page: Page, api: httpx2.Client, speaker: SpeakingProvider
 ) -> None:

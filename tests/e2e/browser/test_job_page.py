@@ -216,3 +216,28 @@ def test_a_retry_that_is_refused_is_told(page: Page, api: httpx2.Client, complai
     open_job(page, done["id"])
     page.get_by_role("button", name="Retry").click()
     expect(page.locator("#told")).to_contain_text("not_final")
+
+
+def test_a_job_that_waits_says_what_for(page: Page, api: httpx2.Client) -> None:
+    job = spawn(api, "idle")
+    open_job(page, job["id"])
+    waiting = page.locator("#waiting")
+    expect(waiting).to_contain_text("The agent idle is paused")
+    later = spawn(api, "quick", run_at="2999-01-01T00:00:00Z")
+    open_job(page, later["id"])
+    expect(waiting).to_contain_text("It starts at 2999-01-01 00:00:00")
+    expect(page.locator("#facts")).to_contain_text("Due")
+    api.post(later["links"]["cancel"]).raise_for_status()
+    expect(waiting).to_be_hidden()
+
+
+def test_an_error_leads_to_what_failed(page: Page, api: httpx2.Client) -> None:
+    run(api, "crumbling")
+    job = run(api, "crumbling")
+    assert job["error"]["code"] == "breaker_open"
+    open_job(page, job["id"])
+    page.locator("#error").get_by_role("link", name="Provider brittle").click()
+    page.wait_for_url("**/ui/providers")
+    job = run(api, "mcp-user")
+    open_job(page, job["id"])
+    expect(page.locator("#error").get_by_role("link", name="MCP server broken")).to_be_visible()

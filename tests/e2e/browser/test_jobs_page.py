@@ -131,6 +131,7 @@ def test_charts_are_filled_after_a_reload_and_say_what_they_cover(page: Page, ap
     expect(page.locator(".chart", has_text="Jobs ended").locator(".chart-when")).to_have_text(
         re.compile(r"\d\d:\d\d:\d\d")
     )
+    expect(page.locator("#announcer")).to_have_text(re.compile(r"\d\d:\d\d:\d\d: completed \d+, failed \d+"))
 
 
 def test_levels_of_the_past_hold_what_was_there_before(page: Page) -> None:

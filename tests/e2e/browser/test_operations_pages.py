@@ -1,5 +1,7 @@
 """Providers with their breakers, MCP servers, nodes and queues; what of them needs attention."""
 
+import re
+
 import httpx2
 from playwright.sync_api import Page, expect
 from tests.support.api_jobs import run, spawn
@@ -74,7 +76,8 @@ def test_what_needs_attention_stands_above_the_jobs(page: Page, api: httpx2.Clie
     box = page.get_by_role("list", name="What needs attention")
     expect(box).to_contain_text("Agent paused: idle; 1 job waits")
     run(api, "failing")
-    expect(box).to_contain_text("Breaker open: frail / failing")
+    # Tests before this one may have opened another.
+    expect(box).to_contain_text(re.compile(r"[Bb]reakers? open: .*frail / failing"))
     api.post("/v1/coord/queues/quick/pause").raise_for_status()
     expect(box).to_contain_text("2 agents paused: idle, quick")
     api.post("/v1/coord/queues/quick/resume").raise_for_status()
@@ -85,5 +88,5 @@ def test_what_needs_attention_stands_above_the_jobs(page: Page, api: httpx2.Clie
     page.wait_for_url("**/ui/mcp")
     api.post("/v1/mcp/servers/broken/stop").raise_for_status()
     page.goto("/ui/")
-    expect(box).to_contain_text("Breaker open")
+    expect(box).to_contain_text(re.compile("[Bb]reakers? open"))
     expect(box).not_to_contain_text("MCP server")

@@ -54,7 +54,7 @@ def test_what_the_server_refuses_stands_beside_its_field(page: Page, complaints:
     page.get_by_role("button", name="Spawn", exact=True).click()
     priority = page.get_by_label("Priority")
     expect(priority).to_have_attribute("aria-invalid", "true")
-    expect(page.locator("[data-field=priority] .field-error")).to_contain_text("less than or equal to 9")
+    expect(page.locator("[data-field=priority] .field-error")).to_contain_text("must be 9 or less")
     expect(page.locator("[data-field=timeout_seconds] .field-error")).to_contain_text("greater than 0")
     expect(priority).to_be_focused()
     priority.fill("9")

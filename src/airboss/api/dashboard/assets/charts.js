@@ -1,5 +1,5 @@
 // Small charts as SVG: lines for levels and times, bars for what ended. Each can be read by pointer and by key.
-import { drawn, element, setText } from "./dom.js";
+import { announce, drawn, element, setText } from "./dom.js";
 import { clockTime } from "./formatting.js";
 
 const HEIGHT = 56;
@@ -47,6 +47,8 @@ export class Chart {
     event.preventDefault();
     const last = this.entries.length - 1;
     this.#choose(Math.min(last, Math.max(0, (this.chosen ?? last + (by < 0 ? 1 : 0)) + by)));
+    // The picture has one name for all of it: what a key reads is said.
+    announce(`${clockTime(this.entries[this.chosen].fromMs)}: ${[...this.legend.querySelectorAll(".key")].map((key) => key.textContent).join(", ")}`);
   }
 
   #choose(index) {

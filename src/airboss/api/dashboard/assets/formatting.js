@@ -1,6 +1,7 @@
 // How numbers, times and texts are written.
 import { element } from "./dom.js";
 import { serverNow } from "./server_clock.js";
+import { written } from "./time_zone.js";
 
 const count = new Intl.NumberFormat("en");
 const two = (number) => String(Math.floor(number)).padStart(2, "0");
@@ -31,14 +32,13 @@ export const secondsBetween = (from, to) => (Date.parse(to) - Date.parse(from)) 
 export const secondsSince = (from) => (serverNow() - Date.parse(from)) / 1000;
 
 export function clockTime(moment) {
-  const date = new Date(moment);
-  const time = `${two(date.getHours())}:${two(date.getMinutes())}:${two(date.getSeconds())}`;
-  if (Math.abs(Date.now() - date.getTime()) < 12 * 3600 * 1000) return time;
-  return `${date.getFullYear()}-${two(date.getMonth() + 1)}-${two(date.getDate())} ${time}`;
+  const at = new Date(moment);
+  const { date, time } = written(at);
+  return Math.abs(Date.now() - at.getTime()) < 12 * 3600 * 1000 ? time : `${date} ${time}`;
 }
 
 export function moment(iso) {
-  return element("time", { datetime: iso, title: iso }, clockTime(iso));
+  return element("time", { datetime: iso, title: iso, "data-tick": "clock" }, clockTime(iso));
 }
 
 // One unit: of a thousand rows, a few change in a second.
@@ -60,7 +60,8 @@ export function since(iso, kind = "since") {
   return element("time", { datetime: iso, title: `${clockTime(iso)} (${iso})`, "data-tick": kind }, ticked(kind, iso));
 }
 
-const ticked = (kind, iso) => (kind === "ago" ? ago(iso) : ticking(secondsSince(iso)));
+const TICKED = { ago, clock: clockTime, since: (iso) => ticking(secondsSince(iso)) };
+const ticked = (kind, iso) => TICKED[kind](iso);
 
 export function tickAll() {
   for (const node of document.querySelectorAll("time[data-tick]")) {

@@ -1,6 +1,7 @@
 // What is known of one job, as a list of facts, and its error with advice.
 import { byId, element, setText, term } from "./dom.js";
 import { asText, clockTime, duration, moment, number, plural, secondsBetween, since } from "./formatting.js";
+import { serverNow } from "./server_clock.js";
 import { badge, stateNote } from "./states.js";
 
 function timeFacts(job) {
@@ -10,7 +11,8 @@ function timeFacts(job) {
   if (job.started_at) {
     facts.push(term("Started", moment(job.started_at), ` after ${duration(Math.max(0, secondsBetween(due, job.started_at)))} in the queue`));
   } else if (job.state === "pending") {
-    facts.push(term("Waits", since(due, job.run_at ? "ago" : "since"), job.queue_position ? `, place ${job.queue_position} in the queue` : ""));
+    const isLater = Date.parse(due) > serverNow();
+    facts.push(isLater ? term("Due", since(due, "ago")) : term("Waits", since(due), job.queue_position ? `, place ${job.queue_position} in the queue` : ""));
   }
   if (job.finished_at) {
     facts.push(term("Finished", moment(job.finished_at), job.started_at ? ` after ${duration(secondsBetween(job.started_at, job.finished_at))}` : ""));
@@ -54,10 +56,19 @@ function tellCode(place, error) {
   byId(`${place}-advice`).replaceChildren(...(texts ? [...texts.cloneNode(true).children] : []));
 }
 
+// Where to look at what failed, by the names in the error's details.
+function whereToLook({ provider, server }) {
+  return [
+    ...(provider ? [element("a", { href: "/ui/providers", class: "button" }, `Provider ${provider}`)] : []),
+    ...(server ? [element("a", { href: "/ui/mcp", class: "button" }, `MCP server ${server}`)] : []),
+  ];
+}
+
 export function showError(error) {
   byId("error").hidden = !error;
   if (!error) return;
   tellCode("error", error);
+  byId("error-look").replaceChildren(...whereToLook(error.details ?? {}));
   const hasDetails = Object.keys(error.details ?? {}).length > 0;
   byId("error-details").hidden = !hasDetails;
   if (hasDetails) setText(byId("error-details"), asText(error.details));
@@ -73,4 +84,23 @@ export function showAbsent(error) {
   setText(byId("job-title"), "There is no such job");
   for (const [id, hidden] of [["actions", true], ["loading", true], ["absent", false], ["elsewhere", false]]) byId(id).hidden = hidden;
   tellCode("absent", error);
+}
+
+// Why a job that waits is not started, as far as its agent and the nodes tell.
+export function showWaiting(job, agent, nodes) {
+  const why = job.state === "pending" ? reason(job, agent, nodes) : null;
+  byId("waiting").hidden = !why;
+  byId("waiting").replaceChildren(...(why ?? []));
+}
+
+function reason(job, agent, nodes) {
+  const nodesPage = element("a", { href: "/ui/nodes" }, "Nodes and queues");
+  if (job.run_at && Date.parse(job.run_at) > serverNow()) return ["It starts ", job.attempt ? "again " : "", "at ", moment(job.run_at), job.attempt ? ", behind a failure that is retried." : ", as it was asked for."];
+  if (!agent) return null;
+  if (agent.paused) return [`The agent ${agent.name} is paused: its jobs wait until somebody resumes it on `, nodesPage, "."];
+  if (nodes.length && nodes.every((node) => node.state !== "active")) return ["No node takes jobs now: all are out of service. See ", nodesPage, "."];
+  if (agent.max_concurrent_jobs !== null && agent.running >= agent.max_concurrent_jobs) return [`The agent ${agent.name} runs as many jobs at once as it may: ${number(agent.max_concurrent_jobs)}.`];
+  const [busy, slots] = ["running", "slots"].map((name) => nodes.reduce((all, node) => all + node[name], 0));
+  if (slots && busy >= slots) return [`All ${number(slots)} workers are busy; ${plural(agent.pending, "job")} of ${agent.name} wait.`];
+  return null;
 }

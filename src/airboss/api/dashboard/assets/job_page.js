@@ -2,7 +2,7 @@
 import { call, get, showProblem, wordsOf } from "./api.js";
 import { announce, byId, setText } from "./dom.js";
 import { asText, number, shortId } from "./formatting.js";
-import { showAbsent, showError, showFacts, titleOf } from "./job_facts.js";
+import { showAbsent, showError, showFacts, showWaiting, titleOf } from "./job_facts.js";
 import { WrittenOutput } from "./job_output.js";
 import { coalesced, eachFrame, whileVisible } from "./pace.js";
 import { serverNow } from "./server_clock.js";
@@ -16,6 +16,7 @@ const PAGE = 200;
 const MOST_PAGES = 10;
 const REFRESH_MS = 250;
 const AGAIN_MS = 5000;
+const WAITING_POLL_MS = 5000;
 // A tab that nobody looks at still says in its title how the job stands.
 const HIDDEN_POLL_MS = 30000;
 const TOLD = "airboss.told";
@@ -80,7 +81,23 @@ function drawJob() {
   byId("cancel").disabled = isFinal(job.state);
   byId("retry").disabled = !isFinal(job.state);
   drawOutput();
+  explainWaiting();
 }
+
+// Asked again while it waits: what holds it may change without an event of its own.
+const explainWaiting = coalesced(async () => {
+  if (job.state !== "pending") {
+    showWaiting(job, null, []);
+    return;
+  }
+  try {
+    const [agent, nodes] = await Promise.all([get(`/v1/agents/${encodeURIComponent(job.agent)}`), get("/v1/coord/nodes")]);
+    showWaiting(job, agent, nodes.data);
+  } catch {
+    // An agent that is gone, or a server in trouble: then there is nothing to explain it with.
+    showWaiting(job, null, []);
+  }
+}, 1000);
 
 async function load() {
   try {
@@ -231,5 +248,6 @@ shortcut("u", "Up to the jobs", () => location.assign("/ui/"));
 tell(sessionStorage.getItem(TOLD) ?? "");
 sessionStorage.removeItem(TOLD);
 setInterval(() => { if (document.visibilityState === "hidden" && job && !isFinal(job.state)) refresh(); }, HIDDEN_POLL_MS);
+whileVisible(() => { if (job?.state === "pending") refresh(); }, WAITING_POLL_MS);
 whileVisible(() => { if (job && !isFinal(job.state)) drawTimeline(); }, 1000);
 start();

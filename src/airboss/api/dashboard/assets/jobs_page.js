@@ -5,6 +5,7 @@ import { announce, byId, element, setText } from "./dom.js";
 import { number, plural, shortId } from "./formatting.js";
 import { filters, isFiltered, offerAgents, onFilters, readAddress, searchField, searchWords, writeAddress } from "./job_filters.js";
 import { JobList, MOST, matches } from "./job_list.js";
+import { JobSelection } from "./job_selection.js";
 import { JobTable } from "./job_table.js";
 import { LoadCharts } from "./load_charts.js";
 import { coalesced, eachFrame, whileVisible } from "./pace.js";
@@ -27,7 +28,8 @@ readAddress();
 
 const list = new JobList();
 const attention = new Attention();
-const table = new JobTable(byId("rows"));
+const selection = new JobSelection((id) => list.jobs.get(id), () => draw());
+const table = new JobTable(byId("rows"), (id) => selection.has(id), (ids, isPicked) => selection.set(ids, isPicked));
 const changed = new Set();
 const ended = [];
 let isPaused = false;
@@ -42,7 +44,11 @@ const keepAddress = () => writeAddress({ window: byId("window").value === "900" 
 const draw = eachFrame(() => {
   const words = searchWords();
   const fitting = list.newestFirst.filter((job) => matches(job, words));
+  const shown = new Set(fitting.map((job) => job.id));
+  selection.keepOnly(shown);
   ended.push(...table.show(fitting));
+  byId("pick-all").checked = fitting.length > 0 && fitting.every((job) => selection.has(job.id));
+  byId("pick-all").indeterminate = !byId("pick-all").checked && selection.ids.size > 0;
   if (ended.length) tellEnds();
   byId("jobs").setAttribute("aria-busy", String(!list.isLoaded));
   byId("older").hidden = !list.cursor || list.isFull;
@@ -155,6 +161,7 @@ byId("window").addEventListener("change", () => {
   seed();
 });
 byId("pause").addEventListener("click", () => setPaused(!isPaused));
+byId("pick-all").addEventListener("change", (event) => selection.set([...table.rows.keys()], event.target.checked));
 byId("older").addEventListener("click", () => attempt("Older jobs cannot be listed", async () => {
   await list.older();
   draw();
@@ -162,6 +169,7 @@ byId("older").addEventListener("click", () => attempt("Older jobs cannot be list
 shortcut("/", "Search", () => searchField.focus());
 shortcut("j", "Next job (Enter opens it)", () => table.move(1));
 shortcut("k", "Previous job", () => table.move(-1));
+shortcut("x", "Pick the job, or let it go", () => table.pickFocused());
 shortcut("p", "Pause or resume updates", () => setPaused(!isPaused));
 shortcut("n", "Spawn a job", () => location.assign("/ui/spawn"));
 

@@ -82,7 +82,7 @@ function facts(server) {
     term("Restarts", number(server.restarts)),
     term("Agents", ...(server.agents.length ? server.agents.flatMap((name, at) => [at ? ", " : "", element("a", { href: `/ui/?agent=${encodeURIComponent(name)}` }, name)]) : ["none"])),
     ...(told ? [term("Says it is", `${told}${server.protocol_version ? `, protocol ${server.protocol_version}` : ""}`)] : []),
-    term(kind, element("code", {}, what)));
+    element("div", { class: "across" }, element("dt", {}, kind), element("dd", {}, element("code", {}, what))));
 }
 
 function button(server, verb, label, run) {

@@ -7,9 +7,11 @@ import { whileVisible } from "./pace.js";
 import { shortcut, startShortcuts } from "./shortcuts.js";
 import { startSignIn } from "./sign_in.js";
 import { startTheme } from "./theme.js";
+import { startTimeZone } from "./time_zone.js";
 
 export function startShell() {
   startTheme();
+  startTimeZone(tickAll);
   startSignIn();
   document.addEventListener(SIGN_IN_NEEDED, () => tellConnection("signed_out"));
   startShortcuts();

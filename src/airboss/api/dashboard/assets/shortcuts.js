@@ -47,6 +47,7 @@ export function startShortcuts() {
   shortcut("g n", "Go to the nodes and queues", go("/ui/nodes"));
   shortcut("g a", "Go to the API reference", go("/docs"));
   shortcut("t", "Change the theme", () => byId("theme").click());
+  shortcut("z", "Times in this browser's zone or in UTC", () => byId("zone").click());
   byId("help").addEventListener("click", showAll);
   document.addEventListener("keydown", onKey);
 }

@@ -9,6 +9,8 @@ const LANE_GAP = 9;
 const AXIS = 20;
 const LEAST_WIDTH = 3;
 const MOST_ROWS = 12;
+// The others are drawn where there is something in them.
+const ALWAYS = new Set(["queue", "model"]);
 const STEPS = [0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 1800, 3600, 7200, 21600, 86400];
 
 const resultClass = (segment) => {
@@ -60,7 +62,8 @@ export class TimelinePicture {
     const parts = [];
     let y = AXIS;
     const heights = [];
-    for (const lane of LANES) {
+    const lanes = LANES.filter((lane) => ALWAYS.has(lane) || this.timeline.segments.some((each) => each.lane === lane));
+    for (const lane of lanes) {
       const { placed, rows } = packed(this.timeline.segments.filter((each) => each.lane === lane), this.nowMs, (LEAST_WIDTH / width) * span);
       const shown = Math.min(rows, MOST_ROWS);
       const height = shown * (ROW + GAP) + LANE_GAP;
@@ -72,12 +75,12 @@ export class TimelinePicture {
     this.picture.setAttribute("height", y);
     this.picture.setAttribute("viewBox", `0 0 ${width} ${y}`);
     this.picture.replaceChildren(...this.#axis(scale, y), ...parts);
-    this.#drawLabels(heights);
+    this.#drawLabels(lanes, heights);
     this.#keepFocus(hadFocus);
   }
 
-  #drawLabels(heights) {
-    const labels = LANES.map((lane, index) => {
+  #drawLabels(lanes, heights) {
+    const labels = lanes.map((lane, index) => {
       const label = element("div", {}, LANE_NAMES[lane]);
       label.style.height = `${heights[index]}px`;
       return label;
