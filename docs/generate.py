@@ -439,7 +439,8 @@ _VALUES = {str: "TEXT", list[str]: "TEXT", list[Role]: "ROLE", int: "NUMBER", fl
 
 
 def _metavar(parameter: Any) -> str:
-    return str(parameter.metavar or parameter.name).upper()
+    name = str(parameter.metavar or parameter.name).upper()
+    return name if parameter.required else f"[{name}]"
 
 
 def _option(parameter: Any) -> str:

@@ -299,7 +299,7 @@ def test_what_is_no_airboss_is_told(ask: Callable[..., str], provider: FakeProvi
         (("nothing",), "No such command"),
         (("jobs", "spawn"), "Missing argument"),
         (("jobs", "list", "--limit", "x"), "--limit"),
-        (("jobs", "spawn", "quick"), "give what to ask once"),
+        (("jobs", "spawn", "quick"), "give what to ask: as INPUT"),
         (("jobs", "spawn", "quick", "a", "--input", "b"), "give what to ask once"),
         (("jobs", "spawn", "quick", "--input-json", "{"), "--input-json is not JSON"),
         (("jobs", "spawn", "quick", "--input-json", "NaN"), "--input-json is not JSON"),

@@ -51,6 +51,24 @@ def test_what_it_signs_opens_the_server_that_the_settings_describe(folder: Path,
             assert token[:-6] not in wrong.stderr
 
 
+def test_a_token_that_ends_under_a_watch_names_the_job_that_goes_on(folder: Path) -> None:
+    issuing = folder / "issuing"
+    with jwt_server(folder, "HS256") as server:
+        write_settings(issuing)
+        options = ("--subject", "ann", "--role", "run", "--ttl-seconds", "3")
+        issued = airboss(issuing, "token", "issue", *options, environ={"AIRBOSS_JWT_SECRET": SECRET})
+        client = {"AIRBOSS_URL": server.url, "AIRBOSS_TOKEN": issued.stdout.strip()}
+        later = ("--run-at", "2099-01-01T00:00:00Z")
+        done = airboss(folder, "jobs", "spawn", "quick", "x", *later, "--watch", "--json", environ=client)
+    assert done.returncode == REFUSED, done.stderr
+    job_id = json.loads(done.stdout.splitlines()[0])["data"]["job_id"]
+    why, what_next = done.stderr.splitlines()[-2:]
+    assert "token_expired" in why
+    assert what_next.endswith(
+        f"get a new token and give it with --token or AIRBOSS_TOKEN; then 'airboss jobs watch {job_id}'"
+    )
+
+
 @pytest.mark.parametrize(
     ("jwt", "options", "environ", "told"),
     [

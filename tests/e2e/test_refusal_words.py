@@ -8,6 +8,8 @@ import pytest
 from tests.support.api_jobs import run
 from tests.support.envelope import assert_refused
 
+from airboss.domain.event_types import EventType
+
 #: Words of the library behind, which speaks of its own inputs.
 _NOT_OURS = re.compile(
     r"Input should|Field required|Extra inputs|String should|Value error|valid (dict|int|str)"
@@ -111,7 +113,7 @@ def test_of_a_body_that_is_empty(client: httpx2.Client) -> None:
             "/v1/events?types=job.strated",
             "types: there is no event type 'job.strated'; did you mean 'job.started'?",
         ),
-        ("/v1/events?types=foo", "types: there is no event type 'foo'; details.types lists all"),
+        ("/v1/events?types=foo", "types: there is no event type 'foo'; there are: " + ", ".join(EventType)),
         ("/v1/audit?action=foo&limit=0", None),
         ("/v1/audit?target_kind=foo", None),
     ],

@@ -45,7 +45,9 @@ def list_agents(
 
 @agents.command()
 def show(
-    name: Annotated[str, typer.Argument(help="The agent's name.", autocompletion=complete_agent)],
+    name: Annotated[
+        str, typer.Argument(metavar="NAME", help="The agent's name.", autocompletion=complete_agent)
+    ],
     *,
     url: UrlOption = None,
     token: TokenOption = None,

@@ -96,6 +96,12 @@ class ApiClient:
         if "WRONG_VERSION_NUMBER" in str(error):
             http_url = self.url.replace("https:", "http:", 1)
             return UnreachableError(f"the server at {self.url} does not speak TLS", f"use {http_url}")
+        # Only getaddrinfo numbers its errors so.
+        if "[Errno -" in str(error):
+            host = self._http.base_url.host
+            return UnreachableError(
+                f"there is no host '{host}': its name cannot be resolved", "check --url or AIRBOSS_URL"
+            )
         if isinstance(error, httpx2.ConnectError | httpx2.ConnectTimeout):
             return UnreachableError(f"cannot reach {self.url}: is the server running?", advice)
         return UnreachableError(f"no answer from {self.url} ({type(error).__name__})", advice)

@@ -2,6 +2,7 @@
 
 import atexit
 import os
+import re
 from pathlib import Path
 
 from airboss.cli.api_client import ApiClient
@@ -9,6 +10,8 @@ from airboss.cli.late import Late, load_late
 
 #: Where a server is that nobody set: it saves loading the settings to learn that there are none.
 DEFAULT_URL = "http://127.0.0.1:8700"
+#: How the addresses end that `serve` prints.
+_ADDRESSES_OF_SERVE = re.compile(r"/*(/(v1|ui|docs))?/*$")
 _SETTINGS_FILE = "airboss.yaml"
 _NOT_SETTINGS = ("AIRBOSS_URL", "AIRBOSS_TOKEN")
 
@@ -23,8 +26,7 @@ def connect(url: str | None, token: str | None, config: Path | None) -> ApiClien
 def server_url(url: str | None, config: Path | None) -> str:
     """Return where the server is: what was named, else what the settings say."""
     if url is not None:
-        # `serve` prints the address of the API, which ends so.
-        return url.rstrip("/").removesuffix("/v1").rstrip("/")
+        return _ADDRESSES_OF_SERVE.sub("", url)
     return load_late(Late.SETTINGS).server_url(config) if _are_there_settings(config) else DEFAULT_URL
 
 

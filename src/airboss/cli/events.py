@@ -16,7 +16,7 @@ from airboss.cli.options import (
     TokenOption,
     UrlOption,
 )
-from airboss.cli.terminal import say, tell, write_json_line
+from airboss.cli.terminal import is_terminal, say, tell, write_json_line
 
 
 def events(
@@ -43,6 +43,8 @@ def events(
     """Follow events until interrupted."""
     client = connect(url, token, config)
     parameters = {"types": types, "agent": agent, "job_id": job}
+    if is_terminal():
+        tell(f"airboss: following events from {'now on' if after is None else f'{after} on'}; Ctrl-C ends it")
     patience = Patience(patience_seconds, lambda text: tell(f"airboss: {text or 'connected again'}"))
     for frame in follow(client, "/v1/events", parameters, after, patience):
         if as_json:

@@ -22,7 +22,7 @@ class ExitCode(IntEnum):
 
 MEANINGS = {
     ExitCode.DONE: "Done. Where the command waited for a job: it completed. `serve`: it drained.",
-    ExitCode.FAILURE: "A failure of the command itself, such as a port that is taken or a full disk.",
+    ExitCode.FAILURE: "A failure of the command itself, such as a port that is taken, a full disk, or models that the provider does not tell.",
     ExitCode.USAGE: "Wrong usage or wrong settings.",
     ExitCode.JOB_FAILED: "The job that was waited for ended `failed`.",
     ExitCode.JOB_CANCELLED: "The job that was waited for ended `cancelled`.",

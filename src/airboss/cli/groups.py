@@ -2,6 +2,8 @@
 
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import typer
@@ -13,13 +15,29 @@ from airboss.cli.exit_codes import ExitCode
 class PipedGroup(TyperGroup):
     """Ends quietly when whoever reads the output goes away."""
 
+    def make_context(self, *args: Any, **options: Any) -> Any:
+        # Where the help is asked for it is written here.
+        with _quietly():
+            return super().make_context(*args, **options)
+
     def invoke(self, ctx: Any) -> Any:
-        try:
+        with _quietly():
             return super().invoke(ctx)
-        except BrokenPipeError:
-            # The interpreter flushes once more on its way out, and would complain.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            raise typer.Exit(ExitCode.BROKEN_PIPE) from None
+
+
+@contextmanager
+def _quietly() -> Iterator[None]:
+    try:
+        yield
+    except BrokenPipeError:
+        # The interpreter flushes once more on its way out, and would complain.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise typer.Exit(ExitCode.BROKEN_PIPE) from None
+    except SystemExit as error:
+        # So rich ends where nobody reads the help; commands end with `typer.Exit`.
+        if error.code != 1:
+            raise
+        raise typer.Exit(ExitCode.BROKEN_PIPE) from None
 
 
 class ListFirstGroup(TyperGroup):

@@ -35,11 +35,20 @@ def error_lines(job: Job) -> Iterator[Text]:
     yield Text.assemble(
         ("Error", "bold"), f"  {clean(error['code'])}: {clean(error['message'])}", style="red"
     )
-    if error.get("details"):
-        yield Text(f"       {as_text(error['details'])}", style="dim")
+    if details := _not_said_yet(error):
+        yield Text(f"       {as_text(details)}", style="dim")
     advice = for_job(error["code"], job["id"], job["agent"])
     if advice:
         yield Text.assemble(("Next", "bold"), f"   {advice}")
+
+
+def _not_said_yet(error: Mapping[str, Any]) -> dict[str, Any]:
+    said = error["message"]
+    return {
+        key: value
+        for key, value in (error.get("details") or {}).items()
+        if not (isinstance(value, str) and value in said)
+    }
 
 
 def usage_text(job: Job) -> str:

@@ -28,6 +28,7 @@ class JobView:
     state: JobState = JobState.PENDING
     attempt: int = 0
     queue_position: int | None = None
+    not_before: str | None = None
     started_at: str | None = None
     note: str = ""
     trouble: str = ""

@@ -28,8 +28,10 @@ _MOST_PER_PAGE = 200
 jobs = typer.Typer(help="Spawn, list, show, watch, cancel and retry jobs.", no_args_is_help=True)
 jobs.command()(spawn)
 
-JobId = Annotated[str, typer.Argument(help="The job's id.", autocompletion=complete_job)]
-LiveJobId = Annotated[str, typer.Argument(help="The job's id.", autocompletion=complete_live_job)]
+JobId = Annotated[str, typer.Argument(metavar="JOB_ID", help="The job's id.", autocompletion=complete_job)]
+LiveJobId = Annotated[
+    str, typer.Argument(metavar="JOB_ID", help="The job's id.", autocompletion=complete_live_job)
+]
 
 
 @jobs.command("list")
@@ -66,6 +68,12 @@ def list_jobs(
                 write_json(job)
         else:
             listing.add(page["data"])
+        if not page["data"]:
+            tell(
+                "airboss: no job is like that"
+                if state or agent or cursor
+                else "airboss: there are no jobs yet"
+            )
         if not page["has_more"]:
             return
         if not is_all:

@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from typing import Any, Self
 
 from rich.console import Console, ConsoleOptions, RenderResult
@@ -66,12 +67,12 @@ class LiveView:
     def _ask_position(self) -> None:
         while not self._stopped.is_set():
             if self._view.state is JobState.PENDING and not self._view.trouble:
-                try:
-                    position = self._client.get(self._path).get("queue_position")
-                except CommandError:
-                    position = None
+                job: Mapping[str, Any] = {}
+                with suppress(CommandError):
+                    job = self._client.get(self._path)
                 with self._lock:
-                    self._view.queue_position = position
+                    self._view.queue_position = job.get("queue_position")
+                    self._view.not_before = times.still_to_come(job.get("run_at"))
             self._stopped.wait(_POSITION_SECONDS)
 
 
@@ -98,6 +99,8 @@ def _head(view: JobView) -> Text:
     head = Text.assemble((view.job_id, "bold"), "  ", (view.state.value, state_style(view.state)))
     if view.queue_position is not None:
         head.append(f", number {view.queue_position} in the queue")
+    elif view.state is JobState.PENDING and view.not_before is not None:
+        head.append(f", not before {view.not_before}")
     if view.state is JobState.RUNNING and view.started_at is not None:
         head.append(f"  {times.between(view.started_at, times.now().isoformat())}")
     if view.attempt > 1:

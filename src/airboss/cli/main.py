@@ -1,7 +1,10 @@
 """The command `airboss`: its parts, and how its failures are told."""
 
+import atexit
 import io
+import os
 import sys
+from pathlib import Path
 
 import typer
 
@@ -17,6 +20,7 @@ from airboss.cli.providers import providers
 from airboss.cli.serve import serve
 from airboss.cli.terminal import clean
 from airboss.cli.token import token
+from airboss.cli.wrong_usage import as_failure
 from airboss.version import VERSION
 
 app = typer.Typer(
@@ -25,6 +29,7 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=True,
     pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command()(serve)
 app.add_typer(jobs, name="jobs")
@@ -45,18 +50,33 @@ def main(*, version: bool = typer.Option(False, "--version", help="Show the vers
 
 def run() -> None:
     """Run a command; a failure is one clear line, what to do next, and an exit code of `ExitCode`."""
+    if sys.stdout is None:
+        # `>&-` is no reason to do nothing.
+        sys.stdout = Path(os.devnull).open("w")  # noqa: SIM115 - closed when the process ends
+        atexit.register(sys.stdout.close)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             # A character that the terminal's encoding lacks is no reason to end with a traceback.
             stream.reconfigure(errors="replace")
     try:
-        app()
+        # A command that ends early says so with a code.
+        sys.exit(app(standalone_mode=False) or ExitCode.DONE)
+    except typer.TyperException as error:
+        _fail_usage(error)
     except CommandError as error:
         _fail(str(error), error.code, error.advice)
     except OSError as error:
         _fail(f"{error.strerror or error}: {error.filename or ''}".rstrip(": "), ExitCode.FAILURE)
     except KeyboardInterrupt:
         sys.exit(ExitCode.INTERRUPTED)
+
+
+def _fail_usage(error: typer.TyperException) -> None:
+    if not error.format_message():
+        # A group without a command: its help was shown.
+        sys.exit(ExitCode.USAGE)
+    failure = as_failure(error)
+    _fail(str(failure), failure.code, failure.advice)
 
 
 def _fail(text: str, code: ExitCode, advice: str = "") -> None:

@@ -9,6 +9,7 @@ import typer
 from airboss.cli import times
 from airboss.cli.completion import complete_provider
 from airboss.cli.connecting import connect
+from airboss.cli.exit_codes import ExitCode
 from airboss.cli.groups import ListFirstGroup
 from airboss.cli.options import ConfigOption, JsonOption, TokenOption, UrlOption
 from airboss.cli.table import Column, Listing
@@ -61,7 +62,9 @@ def list_providers(
 
 @providers.command()
 def models(
-    name: Annotated[str, typer.Argument(help="The provider's name.", autocompletion=complete_provider)],
+    name: Annotated[
+        str, typer.Argument(metavar="NAME", help="The provider's name.", autocompletion=complete_provider)
+    ],
     *,
     is_refreshing: Annotated[
         bool, typer.Option("--refresh", help="Ask the provider now, not what was kept.")
@@ -78,9 +81,11 @@ def models(
     if as_json:
         for model in listed["data"]:
             write_json(model)
-    else:
+    elif listed["data"] or listed["error"] is None:
         Listing([Column("model", lambda model: model["name"], is_whole=True)]).add(listed["data"])
     if listed["error"] is not None:
         tell(f"airboss: the provider could not be asked: {listed['error']['message']}")
+        if not listed["data"]:
+            raise typer.Exit(ExitCode.FAILURE)
     elif listed["age_seconds"] is not None:
         tell(f"airboss: asked {times.duration(listed['age_seconds'])} ago; --refresh asks again")

@@ -26,6 +26,12 @@ from airboss.cli.watching import Job, finish, wait_for_job, watch_job
 
 _STANDARD_INPUT = "-"
 
+AgentName = Annotated[
+    str,
+    typer.Argument(
+        metavar="AGENT", help="The agent's name; 'airboss agents' lists them.", autocompletion=complete_agent
+    ),
+]
 WatchOption = Annotated[bool, typer.Option("--watch", help="Follow the job to its end.")]
 WaitOption = Annotated[
     bool, typer.Option("--wait", help="Wait for the job's end and write its output alone.")
@@ -42,12 +48,9 @@ class ToItsEnd:
 
 
 def spawn(
-    agent: Annotated[
-        str,
-        typer.Argument(help="The agent's name; 'airboss agents' lists them.", autocompletion=complete_agent),
-    ],
+    agent: AgentName,
     words: Annotated[
-        str | None, typer.Argument(metavar="[INPUT]", help="What to ask; '-' reads standard input.")
+        str | None, typer.Argument(metavar="INPUT", help="What to ask; '-' reads standard input.")
     ] = None,
     *,
     text: Annotated[
@@ -110,8 +113,11 @@ def tell_spawned(client: ApiClient, job: Job, to_its_end: ToItsEnd, *, as_json: 
 
 def _input(words: str | None, text: str | None, document: str | None) -> Any:
     given = [each for each in (words, text, document) if each is not None]
-    if len(given) != 1:
-        raise UsageError("give what to ask once: as INPUT, with --input or with --input-json")
+    ways = "as INPUT ('-' reads standard input), with --input or with --input-json"
+    if not given:
+        raise UsageError(f"give what to ask: {ways}")
+    if len(given) > 1:
+        raise UsageError(f"give what to ask once: {ways}")
     source = _read_standard_input() if given[0] == _STANDARD_INPUT else given[0]
     return source if document is None else _json(source, "--input-json")
 

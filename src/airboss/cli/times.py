@@ -37,3 +37,10 @@ def between(start: str | None, end: str | None) -> str:
     if start is None or end is None:
         return ""
     return duration((datetime.fromisoformat(end) - datetime.fromisoformat(start)).total_seconds())
+
+
+def still_to_come(moment: str | None) -> str | None:
+    """Return a moment of the API where it lies ahead."""
+    if moment is None or datetime.fromisoformat(moment) <= now():
+        return None
+    return moment

@@ -4,6 +4,7 @@ import json
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from http import HTTPStatus
 from typing import Any
 from urllib.parse import quote
 
@@ -13,7 +14,7 @@ from airboss.cli import times
 from airboss.cli.api_client import ApiClient
 from airboss.cli.event_lines import frame_line
 from airboss.cli.exit_codes import OF_END, ExitCode
-from airboss.cli.failures import CommandError, UnreachableError
+from airboss.cli.failures import CommandError, RefusedError, UnreachableError
 from airboss.cli.following import LOOK_SECONDS, FollowedJob, Patience, wait_for_end
 from airboss.cli.job_page import error_lines, usage_text
 from airboss.cli.job_view import JobView
@@ -33,6 +34,7 @@ from airboss.cli.terminal import (
 from airboss.domain.states import JobState
 
 _LOOK_SECONDS_ON_TERMINALS = 2
+_OF_THE_TOKEN = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
 
 Job = Mapping[str, Any]
 
@@ -145,8 +147,10 @@ def _leaving(job_id: str) -> Iterator[None]:
             f" 'airboss jobs cancel {job_id}' stops the job."
         )
         raise
-    except UnreachableError as error:
-        # The job is on the server's disk, whatever became of the connection.
+    except (UnreachableError, RefusedError) as error:
+        if isinstance(error, RefusedError) and error.status not in _OF_THE_TOKEN:
+            raise
+        # The job is on the server's disk, whatever became of the connection or of the token.
         before = f"{error.advice}; then " if error.advice else ""
         advice = f"{before}'airboss jobs watch {clean(job_id)}'"
         raise CommandError(str(error), error.code, advice) from None
@@ -157,8 +161,10 @@ def _tell_trouble(text: str) -> None:
 
 
 def _standing(job: Job) -> str:
-    position = job["queue_position"]
-    return str(job["state"]) if position is None else f"{job['state']}, number {position} in the queue"
+    if (position := job["queue_position"]) is not None:
+        return f"{job['state']}, number {position} in the queue"
+    not_before = times.still_to_come(job["run_at"]) if job["state"] == JobState.PENDING else None
+    return str(job["state"]) if not_before is None else f"{job['state']}, not before {not_before}"
 
 
 def _ending(job: Job) -> str:

@@ -19,7 +19,7 @@ from airboss.api.subscribers import SubscriberSlots
 from airboss.domain.errors import AirbossError
 from airboss.domain.event_types import EventType
 from airboss.domain.events import Event
-from airboss.domain.nearest_name import nearest_name
+from airboss.domain.nearest_name import suggestion
 from airboss.domain.principals import Principal
 from airboss.domain.times import rfc3339
 from airboss.events.frames import cloud_event_json
@@ -181,11 +181,9 @@ def _types(given: list[str]) -> frozenset[str]:
     types = frozenset(name.strip() for text in given for name in text.split(",") if name.strip())
     unknown = sorted(types - {kind.value for kind in EventType})
     if unknown:
-        known = [kind.value for kind in EventType]
-        near = nearest_name(unknown[0], known)
-        hint = "details.types lists all" if near is None else f"did you mean '{near}'?"
+        hint = suggestion(unknown[0], [kind.value for kind in EventType])
         text = f"types: there is no event type '{unknown[0][:64]}'; {hint}"
-        raise AirbossError("invalid_parameter", text, details={"types": known})
+        raise AirbossError("invalid_parameter", text)
     return types
 
 
