@@ -78,7 +78,12 @@ def test_a_demo_that_cannot_start_says_so(tmp_path: Path) -> None:
     (tmp_path / "airboss.yaml").write_text(
         "agents:\n  a: {provider: offline, model: planner, tools: [no.such]}\n"
     )
+    (tmp_path / "airboss.yaml").write_text(
+        "agents:\n  a: {provider: offline, model: planner, tools: [no.such]}\nserver: {prot: 1}\n"
+    )
     done = airboss(tmp_path, "demo")
     assert done.returncode != 0
+    # As `serve` tells it: all of it at once.
     assert "no.such" in done.stderr + done.stdout
+    assert "server.prot" in done.stderr + done.stdout
     assert "Traceback" not in done.stderr

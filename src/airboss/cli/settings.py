@@ -41,7 +41,9 @@ def server_url(config: Path | None) -> str:
 
 
 def port(config: Path | None) -> int:
-    return load(config).settings.server.port
+    """Return the port of the settings, also where something else is wrong with them."""
+    with refusals_as_usage(SettingsError):
+        return read(config, {}).settings.server.port
 
 
 def as_text(config: Path | None, *, as_json: bool) -> str:

@@ -77,6 +77,8 @@ def process_launch(
 
 
 def _why_not(command: str, path: str) -> str:
+    if " " in command and not Path(command).exists():
+        return f"the command '{command}' was not found: it holds a space; give the program alone, and the rest in args"
     if "/" not in command:
         return f"the command {command} was not found in {path}; install it there, or give its absolute path"
     file = Path(command)

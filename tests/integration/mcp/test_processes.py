@@ -172,6 +172,9 @@ async def test_a_command_that_is_not_there_is_named_with_what_to_do(tmp_path: Pa
     assert await why_not("no-such-server", env={"PATH": "/opt/x"}) == (
         "the command no-such-server was not found in /opt/x; install it there, or give its absolute path"
     )
+    assert await why_not("uvx some-server") == (
+        "the command 'uvx some-server' was not found: it holds a space; give the program alone, and the rest in args"
+    )
     assert await why_not("/no/such/server") == (
         "the command /no/such/server was not found: there is no such file; check the path, or install it"
     )
