@@ -254,7 +254,7 @@ def _end(
     if row is None:
         return None
     job = to_summary(row)
-    journal.drop(transaction, job_id)
+    transaction.drop_journal(job_id)
     _recount(transaction, job, before)
     transaction.record(lifecycle.ended(job, now_ms, outcome))
     return job

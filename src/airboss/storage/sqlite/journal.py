@@ -63,5 +63,5 @@ def forget(transaction: Transaction, job_id: str, from_turn: int, claim: int) ->
 
 
 def drop(transaction: Transaction, job_id: str) -> None:
-    """Drop all entries of a job: it has ended, or starts from scratch."""
+    """Drop all entries of a job that starts from scratch."""
     transaction.connection.execute("DELETE FROM journal WHERE job_id = ?", (job_id,))

@@ -21,6 +21,7 @@ T = TypeVar("T")
 _MAX_BATCH = 512
 
 _INSERT_EVENT = "INSERT INTO events (id, type, time_ms, node, tenant, job_id, agent, data) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+_DROP_JOURNAL = "DELETE FROM journal WHERE job_id = ?"
 _ADD_COUNT = (
     "INSERT INTO job_counts (tenant, agent, state, jobs) VALUES (?, ?, ?, ?)"
     " ON CONFLICT (tenant, agent, state) DO UPDATE SET jobs = jobs + excluded.jobs"
@@ -45,6 +46,7 @@ class Transaction:
     counts: Counter[GroupKey] = field(default_factory=Counter)
     _event_rows: list[tuple[Any, ...]] = field(default_factory=list)
     _audit_rows: list[tuple[Any, ...]] = field(default_factory=list)
+    _ended_ids: list[tuple[str]] = field(default_factory=list)
 
     def record(self, draft: EventDraft) -> None:
         """Write an event; its id is the order of its commit."""
@@ -69,12 +71,18 @@ class Transaction:
     def count(self, tenant: str, agent: str, state: JobState, by: int) -> None:
         self.counts[tenant, agent, state] += by
 
+    def drop_journal(self, job_id: str) -> None:
+        """Drop what was kept for a job that ended in this transaction: nothing is added to it any more."""
+        self._ended_ids.append((job_id,))
+
     def flush(self) -> None:
         """Write what was gathered."""
         if self._event_rows:
             self.connection.executemany(_INSERT_EVENT, self._event_rows)
         if self._audit_rows:
             self.connection.executemany(audit.INSERT, self._audit_rows)
+        if self._ended_ids:
+            self.connection.executemany(_DROP_JOURNAL, self._ended_ids)
         self.connection.executemany(
             _ADD_COUNT, [(*key[:2], key[2].value, by) for key, by in self.counts.items() if by]
         )
