@@ -21,12 +21,10 @@ from airboss.ports.store import (
 from airboss.storage.json_text import encode_json
 from airboss.storage.sqlite import journal
 from airboss.storage.sqlite.rows import (
-    INSERT_JOB,
     IS_LIVE,
     JOB_COLUMNS,
     SUMMARY_COLUMNS,
     encode_error,
-    job_row,
     to_job,
     to_summary,
 )
@@ -87,6 +85,8 @@ def spawn(
 ) -> Spawned:
     connection = transaction.connection
     if idempotency is not None:
+        # The first with this key may be a spawn of the same batch.
+        transaction.flush_jobs()
         first = find_by_key(connection, job.tenant, idempotency)
         if first is not None:
             return Spawned(first, replayed=True)
@@ -96,7 +96,7 @@ def spawn(
         )
         key_row = (job.tenant, idempotency.key, idempotency.body_hash, job.id, job.created_at_ms)
         connection.execute(_INSERT_KEY, key_row)
-    connection.execute(INSERT_JOB, job_row(job))
+    transaction.insert(job)
     transaction.count(job.tenant, job.agent, job.state, +1)
     transaction.record(lifecycle.spawned(job))
     if caller is not None:

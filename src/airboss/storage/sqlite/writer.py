@@ -13,9 +13,11 @@ from typing import Any, NamedTuple, TypeVar
 from airboss.domain.audit import AuditDraft
 from airboss.domain.errors import StorageUnavailableError
 from airboss.domain.events import Event, EventDraft, encode_data
+from airboss.domain.jobs import Job
 from airboss.domain.states import JobState
 from airboss.ports.store import OnCommit
 from airboss.storage.sqlite import audit
+from airboss.storage.sqlite.rows import INSERT_JOB, job_row
 
 T = TypeVar("T")
 _MAX_BATCH = 512
@@ -44,6 +46,7 @@ class Transaction:
     last_event_id: int
     events: list[Event] = field(default_factory=list)
     counts: Counter[GroupKey] = field(default_factory=Counter)
+    _job_rows: list[tuple[Any, ...]] = field(default_factory=list)
     _event_rows: list[tuple[Any, ...]] = field(default_factory=list)
     _audit_rows: list[tuple[Any, ...]] = field(default_factory=list)
     _ended_ids: list[tuple[str]] = field(default_factory=list)
@@ -71,12 +74,23 @@ class Transaction:
     def count(self, tenant: str, agent: str, state: JobState, by: int) -> None:
         self.counts[tenant, agent, state] += by
 
+    def insert(self, job: Job) -> None:
+        """Write a new job; who reads it in the same transaction flushes first."""
+        self._job_rows.append(job_row(job))
+
+    def flush_jobs(self) -> None:
+        """Write the jobs that were gathered, for who reads one of them."""
+        if self._job_rows:
+            self.connection.executemany(INSERT_JOB, self._job_rows)
+            self._job_rows.clear()
+
     def drop_journal(self, job_id: str) -> None:
         """Drop what was kept for a job that ended in this transaction: nothing is added to it any more."""
         self._ended_ids.append((job_id,))
 
     def flush(self) -> None:
         """Write what was gathered."""
+        self.flush_jobs()
         if self._event_rows:
             self.connection.executemany(_INSERT_EVENT, self._event_rows)
         if self._audit_rows:
