@@ -969,6 +969,25 @@ async def test_who_waits_for_its_spawn_gets_the_job_as_it_is_kept_without_readin
             assert view.job == await node.get(job_id)
 
 
+async def test_who_waits_learns_an_end_behind_which_the_worker_broke(
+    store: HeldStore, loop: HeldLoop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    finish = store.finish
+
+    async def written_but_not_answered(*args: Any) -> None:
+        await finish(*args)
+        raise OSError("the answer was lost")
+
+    monkeypatch.setattr(store, "finish", written_but_not_answered)
+    async with running_node(store, loop) as node:
+        job = await node.spawn()
+        waiter = asyncio.ensure_future(node.manager.wait(job.id, CALLER, 60))
+        await loop.until_started(job.id)
+        loop.end(job.id, "now")
+        async with asyncio.timeout(DEADLINE_SECONDS):
+            assert (await waiter).job.output == "now"
+
+
 async def test_who_waits_for_its_spawn_learns_a_cancel_and_the_time(store: HeldStore, loop: HeldLoop) -> None:
     async with running_node(store, loop, slots=1) as node:
         running = await node.spawn()
