@@ -7,7 +7,7 @@ from typing import Any
 
 import httpx2
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 from tests.e2e.browser.conftest import prepare, settings_of
 from tests.support.api_jobs import ended, run, spawn
 from tests.support.browser import Complaints
@@ -205,3 +205,70 @@ def test_a_tab_that_nobody_looks_at_gives_its_connection_back(page: Page, api: h
     page.evaluate(LOOK, "visible")
     expect(page.locator("#connection-text")).to_have_text("Live")
     expect(page.locator(f'tr[data-id="{job["id"]}"] .state')).to_have_text("completed")
+
+
+@pytest.mark.parametrize("kind", ["list", "job"])
+def test_a_tab_that_is_shown_again_after_an_hour_is_right(
+    page: Page, api: httpx2.Client, speaker: SpeakingProvider, kind: str
+) -> None:
+    job = spawn(api, "stepwise", "a long hour")
+    page.clock.install()
+    page.goto("/ui/" if kind == "list" else f"/ui/jobs/{job['id']}")
+    expect(page.locator("#connection-text")).to_have_text("Live")
+    speaker.say("Begun. ")
+    page.evaluate(LOOK, "hidden")
+    page.clock.fast_forward("00:16")
+    expect(page.locator("#connection-text")).to_have_text("Asleep")
+    speaker.say("Ended.")
+    speaker.finish()
+    ended(api, job["id"])
+    page.clock.fast_forward("01:01:00")
+    page.evaluate(LOOK, "visible")
+    if kind == "list":
+        expect(page.locator(f'tr[data-id="{job["id"]}"] .state')).to_have_text("completed")
+        expect(page.locator("#connection-text")).to_have_text("Live")
+    else:
+        expect(page.locator("#facts .state")).to_have_text("completed")
+        expect(page.locator("#output")).to_have_text("Begun. Ended.")
+        expect(page.locator(".segment.lane-model.is-open")).to_have_count(0)
+        expect(page.locator("#connection-text")).to_have_text("Complete")
+
+
+def test_a_browser_that_keeps_nothing_shows_everything(page: Page, api: httpx2.Client) -> None:
+    page.add_init_script("""
+      for (const name of ["localStorage", "sessionStorage"]) {
+        Object.defineProperty(window, name, { get() { throw new DOMException("denied", "SecurityError"); } });
+      }
+    """)
+    job = run(api, "quick")
+    page.goto("/ui/")
+    expect(page.locator(f'tr[data-id="{job["id"]}"] .state')).to_have_text("completed")
+    page.keyboard.press("t")
+    page.goto("/ui/spawn?agent=quick")
+    page.get_by_label("Input", exact=True).fill("a question")
+    page.get_by_role("button", name="Spawn", exact=True).click()
+    page.wait_for_url(re.compile(r"/ui/jobs/"))
+    expect(page.locator("#facts .state")).to_have_text("completed")
+
+
+def test_a_machine_that_slept_in_the_middle_of_a_request_goes_on(page: Page, api: httpx2.Client) -> None:
+    page.clock.install()
+    page.goto("/ui/")
+    expect(page.locator("#connection-text")).to_have_text("Live")
+    held: list[Route] = []
+
+    def hold_the_first(route: Route) -> None:
+        if held:
+            route.continue_()
+        else:
+            held.append(route)
+
+    page.route(re.compile(r"/v1/jobs\?limit=100"), hold_the_first)
+    with page.expect_request(re.compile(r"/v1/jobs\?limit=100")):
+        first = run(api, "quick", "before it slept")
+    page.clock.fast_forward("01:00:00")
+    held[0].continue_()
+    expect(page.locator(f'tr[data-id="{first["id"]}"]')).to_be_visible()
+    second = run(api, "quick", "after it woke")
+    page.clock.run_for("00:06")
+    expect(page.locator(f'tr[data-id="{second["id"]}"]')).to_be_visible()

@@ -241,3 +241,21 @@ def test_an_error_leads_to_what_failed(page: Page, api: httpx2.Client) -> None:
     job = run(api, "mcp-user")
     open_job(page, job["id"])
     expect(page.locator("#error").get_by_role("link", name="MCP server broken")).to_be_visible()
+
+
+def test_a_long_wait_leaves_room_for_the_work(page: Page, api: httpx2.Client) -> None:
+    job = run(api, "quick")
+    pages = api.get(job["links"]["events"], params={"limit": 200}).json()
+    for event in pages["data"]:
+        if event["type"] == "job.spawned":
+            event["time"] = "2026-01-01T00:00:00.000Z"
+    page.route(f"**/v1/jobs/{job['id']}/events*", lambda route: route.fulfill(json=pages))
+    open_job(page, job["id"])
+    expect(page.locator("#timeline-note")).to_contain_text("from its start; before that it waited")
+    call = page.locator(".segment.lane-model rect").first
+    assert float(call.get_attribute("width") or 0) > 10
+    button = page.get_by_role("button", name="With the wait")
+    button.click()
+    expect(button).to_have_attribute("aria-pressed", "true")
+    expect(call).to_have_attribute("width", "3")
+    expect(page.locator(".segment.lane-queue")).to_have_attribute("aria-label", re.compile(r"\d+ d \d+ h"))

@@ -1,7 +1,8 @@
 // One job: its facts, its timeline and its output as it is written; cancel and retry.
 import { call, get, showProblem, wordsOf } from "./api.js";
+import { tabStorage } from "./browser_storage.js";
 import { announce, byId, setText } from "./dom.js";
-import { asText, number, shortId } from "./formatting.js";
+import { asText, duration, number, shortId } from "./formatting.js";
 import { showAbsent, showError, showFacts, showWaiting, titleOf } from "./job_facts.js";
 import { WrittenOutput } from "./job_output.js";
 import { coalesced, eachFrame, whileVisible } from "./pace.js";
@@ -46,6 +47,10 @@ const drawTimeline = eachFrame(() => {
   if (byId("timeline-details").open) byId("step-rows").replaceChildren(...stepRows(timeline, nowMs));
   const replayed = timeline.segments.filter((each) => each.replayed).length;
   const notes = [];
+  const wait = timeline.firstMs === null ? null : picture.longWaitSeconds;
+  byId("with-wait").hidden = wait === null;
+  byId("with-wait").setAttribute("aria-pressed", String(picture.withWait));
+  if (wait !== null && !picture.withWait) notes.push(`from its start; before that it waited ${duration(wait)}`);
   if (replayed) notes.push(`${number(replayed)} replayed from the journal (hollow)`);
   if (timeline.left) notes.push(`${number(timeline.left)} more are not drawn`);
   setText(byId("timeline-note"), notes.join("; "));
@@ -218,7 +223,7 @@ async function confirmed() {
 async function retry() {
   try {
     const { document: made } = await call(`${path}/retry`, { method: "POST" });
-    sessionStorage.setItem(TOLD, `A new job, a retry of ${shortId(id)}.`);
+    tabStorage.setItem(TOLD, `A new job, a retry of ${shortId(id)}.`);
     location.assign(`/ui/jobs/${made.id}`);
   } catch (error) {
     tell(`It could not be retried: ${wordsOf(error)}.`);
@@ -239,14 +244,18 @@ async function copy(from) {
 byId("cancel").addEventListener("click", cancel);
 byId("confirm-cancel").addEventListener("close", confirmed);
 byId("retry").addEventListener("click", retry);
+byId("with-wait").addEventListener("click", () => {
+  picture.withWait = !picture.withWait;
+  drawTimeline();
+});
 byId("timeline-details").addEventListener("toggle", drawTimeline);
 for (const button of document.querySelectorAll("[data-copies]")) button.addEventListener("click", () => copy(button.dataset.copies));
 shortcut("c", "Cancel the job", () => byId("cancel").click());
 shortcut("r", "Retry the job", () => byId("retry").click());
 shortcut("e", "Edit and spawn", () => { if (byId("like").checkVisibility()) byId("like").click(); });
 shortcut("u", "Up to the jobs", () => location.assign("/ui/"));
-tell(sessionStorage.getItem(TOLD) ?? "");
-sessionStorage.removeItem(TOLD);
+tell(tabStorage.getItem(TOLD) ?? "");
+tabStorage.removeItem(TOLD);
 setInterval(() => { if (document.visibilityState === "hidden" && job && !isFinal(job.state)) refresh(); }, HIDDEN_POLL_MS);
 whileVisible(() => { if (job?.state === "pending") refresh(); }, WAITING_POLL_MS);
 whileVisible(() => { if (job && !isFinal(job.state)) drawTimeline(); }, 1000);

@@ -1,5 +1,6 @@
 // Queue, workers, throughput and latency of the last minutes, seeded from the newest jobs and kept up by events.
 import { get } from "./api.js";
+import { browserStorage } from "./browser_storage.js";
 import { Chart } from "./charts.js";
 import { byId, setText } from "./dom.js";
 import { clockTime, duration, number, plural } from "./formatting.js";
@@ -38,10 +39,10 @@ const SMALL = matchMedia("(max-width: 700px)");
 // On a phone the list comes first: the charts are one line there until they are opened.
 function startFolding() {
   const load = byId("load");
-  const kept = localStorage.getItem(FOLDED);
+  const kept = browserStorage.getItem(FOLDED);
   load.open = kept === null ? !SMALL.matches : kept === "open";
   byId("load").querySelector("summary").addEventListener("click", () => {
-    localStorage.setItem(FOLDED, load.open ? "closed" : "open");
+    browserStorage.setItem(FOLDED, load.open ? "closed" : "open");
   });
 }
 

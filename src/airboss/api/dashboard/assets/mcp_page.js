@@ -89,13 +89,18 @@ function button(server, verb, label, run) {
   return element("button", { type: "button", "data-key": `${verb} ${server.name}`, "aria-label": `${label}: ${server.name}`, onclick: run }, label);
 }
 
+function hintOf({ state, reason }) {
+  if (state === "stopped" && reason) return `${reason}: it stays closed until it is started.`;
+  return HINTS[state] ?? "";
+}
+
 function card(server) {
   const isBad = ["failed", "quarantined"].includes(server.state);
   return element("section", { class: "panel", "aria-label": `MCP server ${server.name}`, "data-server": server.name },
     element("div", { class: "section-head" }, element("h2", {}, server.name), badge(LOOKS[server.state] ?? "pending", server.state),
       element("p", { class: "hint" }, server.origin === "api" ? "added by API" : "from the settings")),
     isBad ? element("p", { class: "why" }, server.reason ?? "No reason is known.") : "",
-    HINTS[server.state] ? element("p", { class: "hint" }, HINTS[server.state]) : "",
+    element("p", { class: "hint" }, hintOf(server)),
     facts(server),
     element("p", { class: "actions" },
       server.state === "running" || server.state === "starting"

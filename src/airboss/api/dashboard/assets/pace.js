@@ -2,6 +2,8 @@
 
 // How much longer than a run the pause behind it is: work takes a quarter of the time at most.
 const PAUSES = 3;
+// A run may seem to take hours: the machine was asleep meanwhile.
+const LONGEST_PAUSE_MS = 5000;
 
 // Returns a function that asks for a run: runs never overlap, and are at least `everyMs` apart, a number or a function
 // that tells one.
@@ -15,7 +17,7 @@ export function coalesced(run, everyMs) {
       wanted = false;
       const began = performance.now();
       await run();
-      const pauseMs = Math.max(leastMs(), PAUSES * (performance.now() - began));
+      const pauseMs = Math.max(leastMs(), Math.min(LONGEST_PAUSE_MS, PAUSES * (performance.now() - began)));
       await new Promise((wake) => setTimeout(wake, pauseMs));
     }
     busy = false;

@@ -29,7 +29,7 @@ function breakerRow(breaker) {
 function breakers(provider) {
   if (!provider.breakers.length) return element("p", { class: "hint" }, "No model was called yet: a breaker comes with the first call.");
   const heads = ["Model", "Breaker", "Calls", "Failures", "Slow"];
-  return element("table", { class: "stacking" },
+  return element("table", { class: "stacking breakers" },
     element("caption", { class: "hidden" }, `Breakers of ${provider.name}`),
     element("thead", {}, element("tr", {}, ...heads.map((head, index) => element("th", { scope: "col", class: index > 1 ? "number" : null }, head)))),
     element("tbody", {}, ...provider.breakers.map(breakerRow)));

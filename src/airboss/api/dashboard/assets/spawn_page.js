@@ -1,5 +1,6 @@
 // The form that spawns a job, made from what the server says of its agents.
 import { call, get, showProblem, wordsOf } from "./api.js";
+import { tabStorage } from "./browser_storage.js";
 import { byId, element, term } from "./dom.js";
 import { asText, duration, number } from "./formatting.js";
 import { follow, shortcut, startShell } from "./shell.js";
@@ -17,8 +18,8 @@ const draft = takeDraft();
 
 // What was written when a token expired is there again behind the sign-in.
 function takeDraft() {
-  const kept = JSON.parse(sessionStorage.getItem(DRAFT) ?? "{}");
-  sessionStorage.removeItem(DRAFT);
+  const kept = JSON.parse(tabStorage.getItem(DRAFT) ?? "{}");
+  tabStorage.removeItem(DRAFT);
   const { agent, ...fields } = kept;
   for (const [name, value] of Object.entries(fields)) form.elements[name].value = value;
   openOptions();
@@ -26,7 +27,7 @@ function takeDraft() {
 }
 
 function keepDraft() {
-  sessionStorage.setItem(DRAFT, JSON.stringify({ ...draft, ...Object.fromEntries(new FormData(form)) }));
+  tabStorage.setItem(DRAFT, JSON.stringify({ ...draft, ...Object.fromEntries(new FormData(form)) }));
 }
 
 function openOptions() {
@@ -112,7 +113,7 @@ async function send(event) {
     const sent = body();
     idempotencyKey ??= newKey();
     const { document: job } = await call("/v1/jobs", { method: "POST", body: sent, headers: { "Idempotency-Key": idempotencyKey } });
-    sessionStorage.setItem(TOLD, "The job is spawned: it is on disk.");
+    tabStorage.setItem(TOLD, "The job is spawned: it is on disk.");
     location.assign(`/ui/jobs/${job.id}`);
   } catch (error) {
     byId("submit").disabled = false;

@@ -1,4 +1,5 @@
 // The theme: the system's, light or dark, remembered in this browser.
+import { browserStorage } from "./browser_storage.js";
 import { byId, setText } from "./dom.js";
 
 const ORDER = ["system", "light", "dark"];
@@ -18,11 +19,7 @@ export function startTheme() {
     const next = ORDER[(ORDER.indexOf(chosen()) + 1) % ORDER.length];
     if (next === "system") delete document.documentElement.dataset.theme;
     else document.documentElement.dataset.theme = next;
-    try {
-      localStorage.setItem(KEY, next);
-    } catch {
-      // Not remembered then.
-    }
+    browserStorage.setItem(KEY, next);
     show();
   });
 }

@@ -1,14 +1,10 @@
 // In which zone moments are written: this browser's, or UTC as in the server's log; remembered in this browser.
+import { browserStorage } from "./browser_storage.js";
 import { byId, setText } from "./dom.js";
 
 const KEY = "airboss.times";
 const zone = Intl.DateTimeFormat().resolvedOptions().timeZone ?? "local";
-let isUtc = false;
-try {
-  isUtc = localStorage.getItem(KEY) === "utc";
-} catch {
-  // Storage may be forbidden: this browser's zone then.
-}
+let isUtc = browserStorage.getItem(KEY) === "utc";
 
 const two = (value) => String(value).padStart(2, "0");
 
@@ -26,11 +22,7 @@ export function startTimeZone(changed) {
   show();
   byId("zone").addEventListener("click", () => {
     isUtc = !isUtc;
-    try {
-      localStorage.setItem(KEY, isUtc ? "utc" : "local");
-    } catch {
-      // Not remembered then.
-    }
+    browserStorage.setItem(KEY, isUtc ? "utc" : "local");
     show();
     changed();
   });

@@ -10,6 +10,8 @@ export class Timeline {
     this.open = new Map();
     this.left = 0;
     this.firstMs = null;
+    // When it started first: what is before is waiting.
+    this.startedMs = null;
     this.lastMs = null;
     this.isOver = false;
   }
@@ -92,6 +94,7 @@ function over(timeline, data, time, type) {
 const HANDLERS = {
   "job.spawned": (timeline, data, time) => timeline.begin("queue", "queue", "Waiting to start", time, { result: "waiting" }),
   "job.started": (timeline, data, time) => {
+    timeline.startedMs ??= time;
     const wait = timeline.close("queue", time, `attempt ${data.attempt} starts`);
     const dueMs = time - data.queue_wait_seconds * 1000;
     if (wait && dueMs - wait.from > 1000) {

@@ -9,6 +9,8 @@ const LANE_GAP = 9;
 const AXIS = 20;
 const LEAST_WIDTH = 3;
 const MOST_ROWS = 12;
+// A wait that takes a larger share leaves no room for the work: the picture begins behind it, until somebody asks.
+const MOST_WAIT = 0.5;
 // The others are drawn where there is something in them.
 const ALWAYS = new Set(["queue", "model"]);
 const STEPS = [0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 1800, 3600, 7200, 21600, 86400];
@@ -34,6 +36,7 @@ export class TimelinePicture {
   constructor(box) {
     this.box = box;
     this.timeline = null;
+    this.withWait = false;
     this.focused = 0;
     this.picture = drawn("svg", { class: "timeline-picture", role: "group", "aria-label": "Timeline. Arrow keys go through its entries; the table below says the same." });
     this.labels = element("div", { class: "timeline-labels", "aria-hidden": "true" });
@@ -54,8 +57,8 @@ export class TimelinePicture {
   draw() {
     const width = Math.floor(this.picture.clientWidth);
     if (!width || this.timeline === null || this.timeline.firstMs === null) return;
-    const { firstMs } = this.timeline;
-    const lastMs = this.timeline.isOver ? this.timeline.lastMs : Math.max(this.nowMs, this.timeline.lastMs);
+    const firstMs = this.#fromMs();
+    const lastMs = this.#lastMs();
     const span = Math.max(1, lastMs - firstMs);
     const scale = { width, firstMs, span, x: (time) => Math.min(width, Math.max(0, ((time - firstMs) / span) * (width - LEAST_WIDTH))) };
     const hadFocus = this.picture.contains(document.activeElement);
@@ -74,9 +77,25 @@ export class TimelinePicture {
     }
     this.picture.setAttribute("height", y);
     this.picture.setAttribute("viewBox", `0 0 ${width} ${y}`);
-    this.picture.replaceChildren(...this.#axis(scale, y), ...parts);
+    this.picture.replaceChildren(...this.#axis(scale, y), ...parts.filter(Boolean));
     this.#drawLabels(lanes, heights);
     this.#keepFocus(hadFocus);
+  }
+
+  #lastMs() {
+    return this.timeline.isOver ? this.timeline.lastMs : Math.max(this.nowMs, this.timeline.lastMs);
+  }
+
+  // The wait before the first start, where it takes most of the picture.
+  get longWaitSeconds() {
+    const { firstMs, startedMs } = this.timeline;
+    if (startedMs === null) return null;
+    const wait = startedMs - firstMs;
+    return wait > MOST_WAIT * (this.#lastMs() - firstMs) ? wait / 1000 : null;
+  }
+
+  #fromMs() {
+    return this.withWait || this.longWaitSeconds === null ? this.timeline.firstMs : this.timeline.startedMs;
   }
 
   #drawLabels(lanes, heights) {
@@ -91,7 +110,7 @@ export class TimelinePicture {
   }
 
   #axis({ width, span, x, firstMs }, height) {
-    const step = STEPS.find((each) => span / 1000 / each <= Math.max(2, width / 90)) ?? STEPS.at(-1);
+    const step = STEPS.find((each) => span / 1000 / each <= Math.max(3, width / 90)) ?? STEPS.at(-1);
     const parts = [];
     for (let at = 0; at <= span / 1000; at += step) {
       const place = x(firstMs + at * 1000);
@@ -101,8 +120,9 @@ export class TimelinePicture {
     return parts;
   }
 
-  #segment(segment, { x, width }, y) {
+  #segment(segment, { x, width, firstMs }, y) {
     const index = this.timeline.segments.indexOf(segment);
+    if (segment.to !== null && segment.to < firstMs) return null;
     const left = x(segment.from);
     const kind = `segment lane-${segment.lane} is-${resultClass(segment)}`;
     const group = { class: segment.isMark ? `${kind} mark` : kind, "data-index": index, role: "img", tabindex: "-1", "aria-label": sentence(segment, this.nowMs) };
