@@ -258,4 +258,6 @@ def test_a_long_wait_leaves_room_for_the_work(page: Page, api: httpx2.Client) ->
     button.click()
     expect(button).to_have_attribute("aria-pressed", "true")
     expect(call).to_have_attribute("width", "3")
-    expect(page.locator(".segment.lane-queue")).to_have_attribute("aria-label", re.compile(r"\d+ d \d+ h"))
+    expect(page.locator(".segment.lane-queue").first).to_have_attribute(
+        "aria-label", re.compile(r"\d+ d \d+ h")
+    )

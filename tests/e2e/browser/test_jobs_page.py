@@ -60,6 +60,30 @@ def test_filters_and_search_live_in_the_address_and_survive_a_reload(page: Page,
     expect(page).to_have_url(re.compile(r"/ui/$"))
 
 
+@pytest.mark.parametrize("context_options", [{"timezone_id": "Asia/Kathmandu"}], ids=["kathmandu"])
+def test_a_range_of_time_is_chosen_in_the_browsers_zone(
+    page: Page, context_options: dict[str, object], api: httpx2.Client
+) -> None:
+    job = run(api, "quick", "in the range")
+    open_list(page)
+    row = page.locator(f'tr[data-id="{job["id"]}"]')
+    expect(row).to_be_visible()
+    page.get_by_label("Created").select_option("from … to …")
+    page.get_by_label("From", exact=True).fill("2026-01-01T05:45:00")
+    expect(page).to_have_url(re.compile(r"\?created_after=2026-01-01T00%3A00%3A00.000Z$"))
+    expect(row).to_be_visible()
+    page.get_by_label("to", exact=True).fill("2026-01-02T05:45:00")
+    expect(page.locator("#empty")).to_contain_text("No job fits these filters")
+    page.reload()
+    expect(page.locator("#empty")).to_contain_text("No job fits these filters")
+    expect(page.get_by_label("From", exact=True)).to_have_value("2026-01-01T05:45:00")
+    page.get_by_label("to", exact=True).fill("")
+    expect(row).to_be_visible()
+    page.get_by_role("button", name="Clear").click()
+    expect(page.get_by_label("From", exact=True)).to_be_hidden()
+    expect(page).to_have_url(re.compile("/ui/$"))
+
+
 def test_a_job_that_no_longer_fits_the_filter_goes(
     page: Page, api: httpx2.Client, speaker: SpeakingProvider
 ) -> None:

@@ -80,6 +80,7 @@ def test_what_needs_attention_stands_above_the_jobs(page: Page, api: httpx2.Clie
     expect(box).to_contain_text(re.compile(r"[Bb]reakers? open: .*frail / failing"))
     api.post("/v1/coord/queues/quick/pause").raise_for_status()
     expect(box).to_contain_text("2 agents paused: idle, quick")
+    expect(page.locator("#announcer")).to_contain_text("Needs attention: 2 agents paused: idle, quick")
     api.post("/v1/coord/queues/quick/resume").raise_for_status()
     expect(box).to_contain_text("Agent paused: idle")
     api.post("/v1/mcp/servers/broken/start").raise_for_status()

@@ -37,6 +37,7 @@ class ListView(BaseModel):
     state: list[str] = Field(default_factory=list)
     agent: str | None = None
     created_after: str | None = None
+    created_before: str | None = None
     search: str | None = None
     window: str | None = None
 

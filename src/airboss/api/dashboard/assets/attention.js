@@ -1,6 +1,6 @@
 // What explains why jobs wait or fail: paused agents, open breakers, MCP servers that fail, nodes out of service.
 import { get } from "./api.js";
-import { byId, element, icon } from "./dom.js";
+import { announce, byId, element, icon } from "./dom.js";
 import { number, plural } from "./formatting.js";
 import { coalesced, whileVisible } from "./pace.js";
 
@@ -68,6 +68,7 @@ async function ask([path, of]) {
 export class Attention {
   constructor() {
     this.box = byId("attention");
+    this.texts = null;
     this.refresh = coalesced(() => this.#load(), EVERY_MS);
     whileVisible(this.refresh, POLL_MS);
   }
@@ -78,9 +79,12 @@ export class Attention {
 
   async #load() {
     const items = (await Promise.all(SOURCES.map(ask))).flat();
-    const shown = JSON.stringify(items);
-    if (this.box.dataset.shown === shown) return;
-    this.box.dataset.shown = shown;
+    const texts = items.map(({ text }) => text);
+    if (JSON.stringify(texts) === JSON.stringify(this.texts)) return;
+    // What is new is said; what a page finds when it is opened stands there to be read.
+    const news = this.texts === null ? [] : texts.filter((text) => !this.texts.includes(text));
+    if (news.length) announce(`Needs attention: ${news.join("; ")}`);
+    this.texts = texts;
     this.box.hidden = items.length === 0;
     this.box.replaceChildren(...items.map(({ href, kind, text }) =>
       element("li", { "data-state": kind }, element("a", { href }, icon(kind), text))));

@@ -15,7 +15,7 @@ export class JobList {
 
   clear() {
     this.jobs = new Map();
-    this.filters = { states: [], agent: "", createdAfter: null };
+    this.filters = { states: [], agent: "", createdAfter: () => null, createdBefore: () => null };
     this.cursor = null;
     this.pages = 1;
     this.isLoaded = false;
@@ -36,10 +36,10 @@ export class JobList {
   }
 
   #path(cursor) {
-    const { states, agent, createdAfter } = this.filters;
+    const { states, agent, createdAfter, createdBefore } = this.filters;
     const query = new URLSearchParams(states.map((state) => ["state", state]));
     if (agent) query.set("agent", agent);
-    if (createdAfter) query.set("created_after", createdAfter());
+    for (const [name, moment] of [["created_after", createdAfter()], ["created_before", createdBefore()]]) if (moment) query.set(name, moment);
     if (cursor) query.set("cursor", cursor);
     query.set("limit", PAGE);
     return `/v1/jobs?${query}`;
