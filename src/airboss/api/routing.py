@@ -79,7 +79,7 @@ def ruled_router(services: Services) -> APIRouter:
                 request = StrictRequest(plain.scope, plain.receive, plain._send, services.edge)  # noqa: SLF001
                 if required is not Rule.OPEN:
                     principal = await _authenticate(services, request, takes_ticket=takes_ticket)
-                    request.state.principal = principal
+                    request.scope["state"]["principal"] = principal
                     if rate is not None:
                         # Before the role: what is refused for good is asked for in vain as fast as one may.
                         await services.rates.check(request, rate)

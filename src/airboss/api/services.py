@@ -41,7 +41,7 @@ class Services:
 
 def principal_of(request: Request) -> Principal:
     """Return the caller that the route's rule let in."""
-    principal: Principal = request.state.principal
+    principal: Principal = request.scope["state"]["principal"]
     return principal
 
 
@@ -52,5 +52,5 @@ def caller_of(request: Request) -> Caller:
 
 def request_id_of(request: Request) -> str:
     """Return the request's id, which is the correlation id of what it causes."""
-    request_id: str = request.state.request_id
+    request_id: str = request.scope["state"]["request_id"]
     return request_id

@@ -81,22 +81,24 @@ class GuardedProtocol(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         self._disarm()
         self._is_in_body = True
-        if self._is_out_of_bounds() or self._is_ambiguous():
+        head_bytes, hosts = len(self.url), 0
+        for name, value in self.headers:
+            head_bytes += len(name) + len(value)
+            hosts += name == b"host"
+        if self._is_out_of_bounds(head_bytes) or self._is_ambiguous(hosts):
             raise _RefusedHeadError
         super().on_headers_complete()
 
-    def _is_out_of_bounds(self) -> bool:
-        head_bytes = len(self.url) + sum(len(name) + len(value) for name, value in self.headers)
+    def _is_out_of_bounds(self, head_bytes: int) -> bool:
         return (
             head_bytes > _MAX_HEAD_BYTES
             or len(self.headers) > _MAX_HEADERS
             or len(self.pipeline) >= _MAX_PIPELINED
         )
 
-    def _is_ambiguous(self) -> bool:
+    def _is_ambiguous(self, hosts: int) -> bool:
         """Tell whether whoever stands in front may have read another request (RFC 9112, 2.3 and 3.2)."""
         version = self.parser.get_http_version()
-        hosts = sum(name == b"host" for name, _ in self.headers)
         return (
             version not in _VERSIONS
             or hosts > 1

@@ -15,7 +15,7 @@ _UNKNOWN_PEER = "unknown"
 
 def caller_key(request: Request) -> str:
     """Return the caller's name among the counted: short, whatever the length of a subject."""
-    principal: Principal = request.state.principal
+    principal: Principal = request.scope["state"]["principal"]
     if principal is LOCAL_ADMIN:
         # Without authentication everyone is the local admin, and the address is all there is.
         client = request.client
