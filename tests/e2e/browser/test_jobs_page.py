@@ -76,7 +76,7 @@ def test_a_range_of_time_is_chosen_in_the_browsers_zone(
     expect(page.locator("#empty")).to_contain_text("No job fits these filters")
     page.reload()
     expect(page.locator("#empty")).to_contain_text("No job fits these filters")
-    expect(page.get_by_label("From", exact=True)).to_have_value("2026-01-01T05:45:00")
+    expect(page.get_by_label("From", exact=True)).to_have_value(re.compile("^2026-01-01T05:45"))
     page.get_by_label("to", exact=True).fill("")
     expect(row).to_be_visible()
     page.get_by_role("button", name="Clear").click()

@@ -71,7 +71,8 @@ export class JobSelection {
     for (const verb of ["cancel", "retry"]) {
       const count = this.#fitting(verb).length;
       setText(byId(`${verb}-picked`), `${verb === "cancel" ? "Cancel" : "Retry"} ${number(count)}`);
-      byId(`${verb}-picked`).disabled = count === 0 || this.isBusy;
+      byId(`${verb}-picked`).hidden = count === 0;
+      byId(`${verb}-picked`).disabled = this.isBusy;
     }
     byId("unpick").disabled = this.isBusy;
   }

@@ -53,6 +53,7 @@ const draw = eachFrame(() => {
   byId("jobs").setAttribute("aria-busy", String(!list.isLoaded));
   byId("older").hidden = !list.cursor || list.isFull;
   drawNote(fitting.length, words);
+  byId("clear").hidden = !isFiltered();
   drawEmpty(fitting.length);
 });
 
