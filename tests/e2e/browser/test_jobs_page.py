@@ -4,7 +4,7 @@ import re
 
 import httpx2
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 from tests.support.api_jobs import ended, run, spawn
 from tests.support.speaking_provider import SpeakingProvider
 
@@ -156,6 +156,23 @@ def test_charts_are_filled_after_a_reload_and_say_what_they_cover(page: Page, ap
         re.compile(r"\d\d:\d\d:\d\d")
     )
     expect(page.locator("#announcer")).to_have_text(re.compile(r"\d\d:\d\d:\d\d: completed \d+, failed \d+"))
+
+
+def test_the_folded_line_says_no_number_before_it_is_known(page: Page, api: httpx2.Client) -> None:
+    run(api, "quick")
+    held: list[Route] = []
+
+    def hold(route: Route) -> None:
+        held.append(route)
+
+    page.route(re.compile(r"/v1/jobs\?limit=200"), hold)
+    with page.expect_request(re.compile(r"/v1/jobs\?limit=200")):
+        open_list(page)
+    page.locator("#load-title").click()
+    line = page.locator("#load-line")
+    expect(line).to_have_text(re.compile(r"workers busy$"))
+    held[0].continue_()
+    expect(line).to_have_text(re.compile(r"workers busy, [1-9]\d* ended$"))
 
 
 def test_levels_of_the_past_hold_what_was_there_before(page: Page) -> None:

@@ -132,7 +132,7 @@ export class LoadCharts {
     const isKnown = this.isSeeded;
     this.charts.ended.show(entries, isKnown ? number(ended) : "–", isKnown ? `${(ended / minutes).toFixed(1)} a minute` : "");
     const busy = known(level.busy, whole) + (level.slots === null ? "" : ` of ${number(level.slots)}`);
-    setText(byId("load-line"), `${known(level.depth, whole)} in the queue, ${busy} workers busy, ${number(ended)} ended`);
+    setText(byId("load-line"), `${known(level.depth, whole)} in the queue, ${busy} workers busy${isKnown ? `, ${number(ended)} ended` : ""}`);
     for (const [name, kept] of [["wait", "waits"], ["run", "runs"]]) {
       const p95 = measures.overall(kept, 0.95);
       this.charts[name].show(entries, known(measures.overall(kept, 0.5), duration), p95 === null ? "none yet" : `p50, p95 ${duration(p95)}`);
