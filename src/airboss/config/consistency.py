@@ -17,6 +17,10 @@ _WRITING_TOOL = "files.write"
 _PLAIN_HTTP = (
     "keys are fetched by https only, but from this machine: whoever is on the way could put in their own"
 )
+_NO_ADDRESS = (
+    "is missing: kind openai_compatible has no address of its own; "
+    "give that of the server's API, such as base_url: http://127.0.0.1:8000/v1"
+)
 _VENDORS_OF_DEFAULT_MODEL = ("openai", "offline")
 
 
@@ -118,6 +122,8 @@ def _vault_references(value: object, path: KeyPath) -> Iterator[KeyPath]:
 def _providers(settings: Sections) -> Iterator[Finding]:
     for name, provider in settings.providers.items():
         section = ("providers", name)
+        if provider.kind == "openai_compatible" and provider.base_url is None:
+            yield Finding((*section, "base_url"), _NO_ADDRESS, ((*section, "kind"),))
         others = [other for other in settings.providers if other != name]
         yield from _unknown(
             (*section, "fallback"), provider.fallback, "another provider", ("providers",), others

@@ -74,7 +74,7 @@ def test_the_schema_is_titled_described_and_has_the_defaults() -> None:
 def test_a_key_goes_only_to_the_vendor_it_is_for() -> None:
     kinds = ["openai", "anthropic", "ollama", "openai_compatible", "offline"]
     providers = AppSettings.model_validate(
-        {"providers": {f"a-{kind}": {"kind": kind} for kind in kinds}}
+        {"providers": {f"a-{kind}": {"kind": kind, "base_url": "http://127.0.0.1:8000/v1"} for kind in kinds}}
     ).providers
     keys = {kind: str(providers[f"a-{kind}"].api_key) for kind in kinds}
     assert keys == {

@@ -551,6 +551,38 @@ def test_an_mcp_server_that_contains_itself(refusal: Refusal) -> None:
     ]
 
 
+ADDRESS_MISSING = (
+    "is missing: kind openai_compatible has no address of its own; "
+    "give that of the server's API, such as base_url: http://127.0.0.1:8000/v1"
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "lines"),
+    [
+        (
+            "providers:\n  lm:\n    kind: openai_compatible\n",
+            [f"airboss.yaml:3: providers.lm.base_url: {ADDRESS_MISSING}"],
+        ),
+        (
+            "providers:\n  lm:\n    kind: openai_compatible\n    base_url: null\n",
+            [f"airboss.yaml:4: providers.lm.base_url: {ADDRESS_MISSING}"],
+        ),
+        (
+            "providers:\n  lm:\n    kind: openai_compatible\n    base_ulr: http://h\n",
+            ["airboss.yaml:4: providers.lm.base_ulr is not a setting; did you mean providers.lm.base_url?"],
+        ),
+    ],
+)
+def test_a_compatible_server_needs_its_address(refusal: Refusal, text: str, lines: list[str]) -> None:
+    assert refusal(text) == lines
+
+
+@pytest.mark.parametrize("kind", ["openai", "anthropic", "ollama", "offline"])
+def test_other_kinds_know_their_address(load: Load, kind: str) -> None:
+    assert load(f"providers: {{lm: {{kind: {kind}}}}}").settings.providers["lm"].base_url is None
+
+
 def load_file(cwd: Path, name: str | None, environ: dict[str, str] | None = None) -> str:
     path = None if name is None else Path(name)
     with pytest.raises(SettingsError) as caught:
