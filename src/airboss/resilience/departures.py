@@ -25,13 +25,13 @@ class DepartureRate:
     def retry_after_seconds(self) -> int:
         """Return when a place should come free: 1 to 300 whole seconds.
 
-        Where nothing has left for a minute, all that is known is how long nothing has left: as long again
-        is the best guess.
+        The mean of the last minute, but no less than how long nothing has left: as long again is the best
+        guess then. The first jobs of a server leave at once, to workers that are free, and promise nothing.
         """
         now = self._clock.monotonic()
         while self._departures and self._departures[0] < now - _WINDOW_SECONDS:
             self._departures.popleft()
-        expected = (
-            (now - self._departures[0]) / len(self._departures) if self._departures else now - self._last
-        )
+        silent = now - self._last
+        departures = len(self._departures)
+        expected = max(silent, (now - self._departures[0]) / departures) if departures else silent
         return min(MAX_RETRY_AFTER_SECONDS, max(MIN_RETRY_AFTER_SECONDS, math.ceil(expected)))

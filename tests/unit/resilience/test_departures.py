@@ -36,6 +36,19 @@ def test_it_is_the_mean_time_between_departures(
     assert rate.retry_after_seconds() == expected
 
 
+def test_a_burst_at_the_start_does_not_promise_its_pace_while_nothing_leaves(
+    rate: DepartureRate, clock: FakeClock
+) -> None:
+    """The first jobs find free workers; those behind them wait for the first to end."""
+    clock.advance(2)
+    for _ in range(4):
+        rate.record()
+    clock.advance(20)
+    assert rate.retry_after_seconds() == 20
+    rate.record()
+    assert rate.retry_after_seconds() <= 5
+
+
 def test_old_departures_do_not_count(rate: DepartureRate, clock: FakeClock) -> None:
     for _ in range(1000):
         rate.record()
