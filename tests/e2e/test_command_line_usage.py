@@ -187,3 +187,42 @@ def test_following_on_a_terminal_says_what_it_waits_for(
         shown.wait_for(f"not before {_LATER[:-1]}")
         shown.type(b"\x03")
         assert shown.end() == ExitCode.INTERRUPTED
+
+
+_TYPO = "airboss.yaml:3: agents.reviewer.provder is not a setting; did you mean agents.reviewer.provider?"
+
+
+def test_mistakes_beside_the_address_do_not_lock_out_of_a_server(
+    busy_server: ServerProcess, tmp_path: Path
+) -> None:
+    port = httpx2.URL(busy_server.url).port
+    typo = f"agents:\n  reviewer:\n    provder: openai\nserver:\n  port: {port}\n"
+    (tmp_path / "airboss.yaml").write_text(typo)
+    done = airboss(tmp_path, "jobs", "list")
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.splitlines()[0] == (
+        f"airboss: warning: the settings have mistakes ('airboss config check' tells them all): {_TYPO}"
+    )
+    assert "warning" not in airboss(tmp_path, "jobs", "list", "--url", busy_server.url).stderr
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "server:\n  port: many\n",
+        "server:\n  prot: 8700\n",
+        "sever:\n  port: 8700\n",
+        "server:\n  host: ''\n",
+        "server: [\n",
+        "agents:\n\ta: b\n",
+    ],
+)
+def test_where_the_address_cannot_be_told_the_error_names_the_option(tmp_path: Path, text: str) -> None:
+    (tmp_path / "airboss.yaml").write_text(text)
+    done = airboss(tmp_path, "jobs", "list")
+    assert (done.returncode, done.stdout) == (ExitCode.USAGE, "")
+    lines = done.stderr.splitlines()
+    assert lines[0].startswith("airboss: airboss.yaml:")
+    assert (
+        lines[-1] == "airboss: next: mend the settings, or say where the server is with --url or AIRBOSS_URL"
+    )

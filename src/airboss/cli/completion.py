@@ -62,7 +62,7 @@ def _ask(ctx: typer.Context, path: str, parameters: dict[str, Any]) -> list[dict
     given = {name: ctx.params.get(name) for name in ("url", "token", "config")}
     config = Path(given["config"]) if given["config"] else None
     try:
-        client = ApiClient(server_url(given["url"], config), given["token"], _ANSWER_SECONDS)
+        client = ApiClient(server_url(given["url"], config, _keep_quiet), given["token"], _ANSWER_SECONDS)
         try:
             documents: list[dict[str, Any]] = client.get(path, parameters)["data"]
         finally:
@@ -71,3 +71,7 @@ def _ask(ctx: typer.Context, path: str, parameters: dict[str, Any]) -> list[dict
         # There is nobody to tell: what a completion writes lands in the line that is being typed.
         return []
     return documents
+
+
+def _keep_quiet(_text: str) -> None:
+    """Say nothing in the middle of a line that is being typed."""

@@ -15,8 +15,8 @@ class CommandError(Exception):
 class UsageError(CommandError):
     """What was given cannot be used."""
 
-    def __init__(self, text: str) -> None:
-        super().__init__(text, ExitCode.USAGE)
+    def __init__(self, text: str, advice: str = "") -> None:
+        super().__init__(text, ExitCode.USAGE, advice)
 
 
 class UnreachableError(CommandError):

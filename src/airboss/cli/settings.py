@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -10,6 +10,9 @@ from airboss.cli.failures import UsageError
 from airboss.config import LoadedSettings, SettingsError, SettingsReading, read_settings
 from airboss.config.schema import settings_schema
 from airboss.config.show import render_json, render_yaml, shown
+
+_ADDRESS = (("server", "host"), ("server", "port"), ("server", "tls_cert_path"))
+_NAME_THE_SERVER = "mend the settings, or say where the server is with --url or AIRBOSS_URL"
 
 
 @contextmanager
@@ -32,12 +35,31 @@ def load(config: Path | None) -> LoadedSettings:
         return read(config, {}).loaded()
 
 
-def server_url(config: Path | None) -> str:
-    """Return where the server is, as the settings have it."""
-    server = load(config).settings.server
+def server_url(config: Path | None, warn: Callable[[str], None]) -> str:
+    """Return where the server is, as the settings have it; `warn` is told of mistakes elsewhere in them.
+
+    Whoever edits the file must not be locked out of a server that runs well.
+    """
+    reading = _with_address(config)
+    try:
+        reading.loaded()
+    except SettingsError as error:
+        warn(f"the settings have mistakes ('airboss config check' tells them all): {error.problems[0]}")
+    server = reading.settings.server
     host = f"[{server.host}]" if ":" in server.host else server.host
     scheme = "https" if server.tls_cert_path else "http"
     return f"{scheme}://{host}:{server.port}"
+
+
+def _with_address(config: Path | None) -> SettingsReading:
+    """Read settings that tell where the server is; raises `UsageError` where they do not."""
+    try:
+        reading = read(config, {})
+        if not reading.is_sound(*_ADDRESS):
+            reading.loaded()
+    except SettingsError as error:
+        raise UsageError(str(error), _NAME_THE_SERVER) from None
+    return reading
 
 
 def port(config: Path | None) -> int:
