@@ -52,7 +52,7 @@ TOLD = [
     "airboss.yaml:3: server.tls_cert_path: {folder}/missing.pem cannot be read: No such file or directory",
     "airboss.yaml:3: server.tls_key_path: is missing: TLS needs it beside server.tls_cert_path",
     "airboss.yaml:4: limts is not a setting; did you mean limits?",
-    "airboss.yaml:8: providers.local.kind: must be one of openai, openai_compatible, anthropic, ollama, offline, got 'ollma'",
+    "airboss.yaml:8: providers.local.kind: must be one of openai, openai_compatible, anthropic, ollama, offline, got 'ollma'; did you mean 'ollama'?",
     "airboss.yaml:13: agents.reader.tools[0]: there is no tool 'files.lst'; did you mean 'files.list'?",
     "airboss.yaml:16: agents.reader.handoffs[1]: 'reviewer' is not an agent; there are: reader, writer",
     "airboss.yaml:18: agents.writer.provider: 'opnai' is not a provider; did you mean 'openai'?",
@@ -96,7 +96,7 @@ agents:
   b: {provider: offline, model: planner, tools: [mcp.call], mcp_servers: [ghost]}
 """
     assert told(tmp_path, CHECK, text) == [
-        "airboss.yaml:1: auth.jwt.algorithms[0]: must be one of HS256, RS256, ES256, EdDSA, got 'RS265'",
+        "airboss.yaml:1: auth.jwt.algorithms[0]: must be one of HS256, RS256, ES256, EdDSA, got 'RS265'; did you mean 'RS256'?",
         (
             "airboss.yaml:2: storage.url: must be sqlite:///FILE, memory:// or "
             "postgresql://USER:PASSWORD@HOST/DATABASE or null"

@@ -16,6 +16,7 @@ from airboss.config.paths import ItemPath, KeyPath, dotted
 from airboss.config.problems import Problem
 from airboss.config.tree import Key, key_at
 from airboss.config.values import NAME_PATTERN
+from airboss.domain.nearest_name import nearest_name
 
 _LONGEST_SHOWN = 60
 _HOW_VARIABLES_ARE_NAMED = "settings are named AIRBOSS_SECTION__KEY, such as AIRBOSS_SERVER__PORT: unset it, or see 'airboss config schema'"
@@ -71,7 +72,12 @@ def _text(details: ErrorDetails, key: Key | None) -> str:
         return details["msg"]
     if details["type"] == MISSING:
         return f"is missing, must be {key.wording}"
-    return f"must be {key.wording}{_got(details['input'], key)}"
+    return f"must be {key.wording}{_got(details['input'], key)}{_nearest_choice(details['input'], key)}"
+
+
+def _nearest_choice(value: Any, key: Key) -> str:
+    near = nearest_name(value, key.choices) if isinstance(value, str) and key.may_print else None
+    return "" if near is None else f"; did you mean '{near}'?"
 
 
 def _got(value: Any, key: Key) -> str:

@@ -15,6 +15,7 @@ from airboss.config.origins import LayerName, Origin
 from airboss.config.paths import ItemPath
 from airboss.config.problems import Problem, SettingsError
 from airboss.config.tree import key_at
+from airboss.config.yaml_words import words_of
 
 _MERGE_TAG = "tag:yaml.org,2002:merge"
 _STRING_TAG = "tag:yaml.org,2002:str"
@@ -147,22 +148,8 @@ def _parsed(text: str, name: str) -> yaml.Node | None:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
-        what = _without_values(error)
+        what = words_of(error, text)
     raise _refusal(name, f"column {column}: {what}", line)
-
-
-def _without_values(error: yaml.MarkedYAMLError) -> str:
-    """Say what is wrong without what was written: an unquoted password may begin with * or !."""
-    problem = error.problem or "not valid YAML"
-    if "alias" in problem:
-        return "an alias (*NAME) without its anchor (&NAME); quote a value that starts with *"
-    if "anchor" in f"{error.context} {problem}":
-        return "an anchor (&NAME) that stands twice; quote a value that starts with &"
-    if "tag" in problem:
-        return "a tag (!NAME) that is not known; quote a value that starts with !"
-    if "another document" in problem:
-        return "a second document (---) begins; settings are one document"
-    return problem
 
 
 def _is_null(node: yaml.Node) -> bool:
