@@ -158,6 +158,17 @@ def test_charts_are_filled_after_a_reload_and_say_what_they_cover(page: Page, ap
     expect(page.locator("#announcer")).to_have_text(re.compile(r"\d\d:\d\d:\d\d: completed \d+, failed \d+"))
 
 
+def test_what_the_charts_cover_is_said_when_they_show_it(page: Page, api: httpx2.Client) -> None:
+    run(api, "quick")
+    page.goto("/ui/")
+    told = page.wait_for_function("""() => {
+      const covers = document.getElementById("window-covers").textContent;
+      return covers && [covers, ...document.querySelectorAll("#charts .chart-value")].map((each) => each.textContent ?? each);
+    }""").json_value()
+    assert told[0].startswith("Since")
+    assert "\u2013" not in told[1:4], told
+
+
 def test_the_folded_line_says_no_number_before_it_is_known(page: Page, api: httpx2.Client) -> None:
     run(api, "quick")
     held: list[Route] = []

@@ -96,7 +96,8 @@ export class LoadCharts {
     this.isSeeded = true;
     this.coversFromMs = knownMs;
     this.#note(cursor !== null, jobs.length);
-    this.draw();
+    // At once: what they cover is said by now.
+    this.#draw();
   }
 
   #note(isPartial, count) {
