@@ -6,6 +6,7 @@ from pathlib import Path
 
 import httpx2
 import pytest
+import yaml
 from tests.e2e.conftest import settings_of
 from tests.support.api_jobs import get, run, spawn
 from tests.support.command_line import airboss
@@ -226,3 +227,31 @@ def test_plain_lines_are_stripped_too(hostile_server: ServerProcess, tmp_path: P
     for command in (("jobs", "show", job["id"]), ("jobs", "watch", job["id"]), ("jobs", "list")):
         done = airboss(tmp_path, *command, environ=on(hostile_server))
         assert not re.search("\x1b|[\x80-\x9f\x08\x7f]", done.stdout), command
+
+
+def test_a_stop_with_running_jobs_tells_what_it_waits_for(tmp_path: Path, provider: FakeProvider) -> None:
+    settings = settings_of(provider) | {"server": {"port": 0}}
+    (tmp_path / "airboss.yaml").write_text(yaml.safe_dump(settings))
+    calls = provider.calls("hang-first")
+    with terminal(tmp_path, "serve", columns=200) as shown:
+        shown.wait_for("/docs")
+        found = re.search(r"API +(http://\S+)/v1", shown.text)
+        assert found is not None
+        with httpx2.Client(base_url=found[1], trust_env=False) as http:
+            spawn(http, "hang-first")
+            provider.wait_called("hang-first", calls + 1)
+        shown.type(b"\x03")
+        shown.wait_for(
+            "Stopping: waiting up to 30 s for 1 running job; Ctrl-C again hands it back to the queue\n"
+        )
+        shown.type(b"\x03")
+        assert shown.end() == 0
+
+
+def test_a_stop_with_nothing_to_wait_for_tells_nothing(tmp_path: Path) -> None:
+    (tmp_path / "airboss.yaml").write_text("server: {port: 0}\n")
+    with terminal(tmp_path, "serve", columns=200) as shown:
+        shown.wait_for("/docs")
+        shown.type(b"\x03")
+        assert shown.end() == 0
+        assert "Stopping" not in shown.text

@@ -5,8 +5,7 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol
 
 import uvicorn
 from starlette.types import ASGIApp
@@ -26,7 +25,21 @@ _LAST_ANSWERS_SECONDS = 1
 
 
 class PortTakenError(Exception):
-    """Another process listens on the address."""
+    """The address cannot be had; `reason` is that without what to do about it."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"{reason}; choose another with --port or server.port")
+        self.reason = reason
+
+
+class Tell(Protocol):
+    """Tells the one who started the server how it is."""
+
+    def ready(self, url: str) -> None:
+        """It listens at this address."""
+
+    def stopping(self, running: int, grace_seconds: float) -> None:
+        """It was asked to stop and waits for what runs, so long at most."""
 
 
 class Server:
@@ -35,7 +48,7 @@ class Server:
     Raises `RefusedSettingsError` where the settings name a certificate that cannot be served.
     """
 
-    def __init__(self, runtime: Runtime, tell: Callable[[str], None]) -> None:
+    def __init__(self, runtime: Runtime, tell: Tell) -> None:
         self._runtime = runtime
         self._tell = tell
         self._signals = 0
@@ -65,7 +78,7 @@ class Server:
             await self._listen(server, bound)
             ticking = asyncio.create_task(server.main_loop(), name="uvicorn")
             settle_heap()
-            self._tell(url_of(bound, is_tls=self._tls is not None))
+            self._tell.ready(url_of(bound, is_tls=self._tls is not None))
             await self._signalled.wait()
             await self._leave(server, ticking, bound)
         finally:
@@ -97,8 +110,10 @@ class Server:
     async def _leave(self, server: uvicorn.Server, ticking: asyncio.Task[None], bound: socket.socket) -> None:
         """Ready says no while still listening, work ends or goes back, then the listener closes."""
         grace_seconds = self._runtime.config.listen.shutdown_grace_seconds
-        self._runtime.log.info("server.draining", grace_seconds=grace_seconds)
         self._runtime.begin_drain()
+        running = self._runtime.manager.running_count
+        self._runtime.log.info("server.draining", grace_seconds=grace_seconds, running=running)
+        self._tell.stopping(running, grace_seconds)
         draining = asyncio.create_task(self._runtime.drain(grace_seconds))
         forced = asyncio.create_task(self._forced.wait())
         await asyncio.wait({draining, forced}, return_when=asyncio.FIRST_COMPLETED)
@@ -149,9 +164,7 @@ def bind(host: str, port: int) -> socket.socket:
         bound.bind((host.strip("[]"), port))
     except OSError as error:
         bound.close()
-        raise PortTakenError(
-            f"cannot listen on {host}:{port}: {error.strerror}; choose another with --port or server.port"
-        ) from None
+        raise PortTakenError(f"cannot listen on {host}:{port}: {error.strerror}") from None
     bound.setblocking(False)
     return bound
 

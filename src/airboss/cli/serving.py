@@ -4,6 +4,7 @@ import asyncio
 import os
 import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 import structlog
@@ -55,7 +56,7 @@ def check(config: Path | None) -> str:
 async def _serve(reading: SettingsReading, known: KnownSecrets) -> None:
     loaded, secrets = await _checked(reading, known)
     config = to_runtime_config(loaded.settings, os.environ, Path.cwd())
-    server = Server(Runtime(config, secrets.read, secrets.keep), _tell)
+    server = Server(Runtime(config, secrets.read, secrets.keep), _Tell())
     # Behind the checks of the settings: a start that is refused leaves no trace.
     _make_data_dir(config)
     await server.run()
@@ -84,8 +85,21 @@ def _make_data_dir(config: RuntimeConfig) -> None:
         config.database.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
 
 
-def _tell(url: str) -> None:
-    typer.echo(f"Airboss {VERSION} is ready")
-    typer.echo(f"  API        {url}/v1")
-    typer.echo(f"  Dashboard  {url}/ui/")
-    typer.echo(f"  Docs       {url}/docs")
+class _Tell:
+    """Tells it on standard output."""
+
+    def ready(self, url: str) -> None:
+        typer.echo(f"Airboss {VERSION} is ready")
+        typer.echo(f"  API        {url}/v1")
+        typer.echo(f"  Dashboard  {url}/ui/")
+        typer.echo(f"  Docs       {url}/docs")
+
+    def stopping(self, running: int, grace_seconds: float) -> None:
+        # Elsewhere nobody waits in front of it, and the log has the figures.
+        if not (running and sys.stdout.isatty()):
+            return
+        jobs, them = ("job", "it") if running == 1 else ("jobs", "them")
+        waiting = f"waiting up to {grace_seconds:g} s for {running} running {jobs}"
+        # A terminal that has gone is no reason to leave in a hurry.
+        with suppress(OSError):
+            typer.echo(f"Stopping: {waiting}; Ctrl-C again hands {them} back to the queue")
