@@ -113,6 +113,22 @@ def test_a_port_that_a_server_listens_on_is_taken(home: Path, tmp_path: Path) ->
             assert client.get("/health/ready").status_code == 200
 
 
+def test_a_port_that_this_folders_own_server_has_is_told_as_that(tmp_path: Path) -> None:
+    with running_server(tmp_path / "first") as server:
+        port = server.url.rpartition(":")[2]
+        done = airboss(server.folder, "serve", "--port", port)
+        process_id = server.process.pid
+    assert done.returncode == 1
+    (line,) = done.stderr.splitlines()
+    database = server.folder / ".airboss" / "airboss.db"
+    assert line == (
+        f"airboss: cannot listen on 127.0.0.1:{port}: Address already in use; this folder's Airboss runs already: "
+        f"{database} is in use by process {process_id}; use that one, or stop it first"
+    )
+    with running_server(tmp_path / "first"):
+        pass  # a look at the lock takes nothing away
+
+
 def test_a_host_that_is_not_here_is_exit_1(home: Path) -> None:
     code, lines = _serve(home, "--host", "127.0.0.1.invalid")
     assert code in (1, 2)
@@ -330,6 +346,8 @@ def test_the_grace_ends_by_itself(folder: Path, provider: FakeProvider) -> None:
         spawn(client, "hang-first")
         provider.wait_called("hang-first", calls + 1)
         assert server.stop() == 0
+        assert '"running":1' in next(line for line in server.log.splitlines() if "server.draining" in line)
+        assert "Stopping" not in server.log
         moments = _moments(server)
     # The process's own clock: what the machine needs to end a process is not the grace's.
     seconds = (moments["server.left"] - moments["server.draining"]).total_seconds()

@@ -36,10 +36,10 @@ class Tell(Protocol):
     """Tells the one who started the server how it is."""
 
     def ready(self, url: str) -> None:
-        """It listens at this address."""
+        """Say that it listens at this address."""
 
     def stopping(self, running: int, grace_seconds: float) -> None:
-        """It was asked to stop and waits for what runs, so long at most."""
+        """Say that it was asked to stop and how long at most it waits for what runs."""
 
 
 class Server:

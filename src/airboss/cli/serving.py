@@ -26,6 +26,7 @@ from airboss.runtime.runtime import Runtime
 from airboss.runtime.secrets import ServerSecrets
 from airboss.security.known_secrets import KnownSecrets
 from airboss.security.secrets import SecretResolver
+from airboss.storage.sqlite.lock import DatabaseInUseError, check_unused
 from airboss.telemetry.logs import configure_logs
 from airboss.version import VERSION
 
@@ -59,7 +60,24 @@ async def _serve(reading: SettingsReading, known: KnownSecrets) -> None:
     server = Server(Runtime(config, secrets.read, secrets.keep), _Tell())
     # Behind the checks of the settings: a start that is refused leaves no trace.
     _make_data_dir(config)
-    await server.run()
+    try:
+        await server.run()
+    except PortTakenError as error:
+        _refuse_second_server(error, config)
+        raise
+
+
+def _refuse_second_server(taken: PortTakenError, config: RuntimeConfig) -> None:
+    """Say so where this folder's own server runs: another port would not help it."""
+    if config.database is None:
+        return
+    try:
+        check_unused(config.database)
+    except DatabaseInUseError as error:
+        text = (
+            f"{taken.reason}; this folder's Airboss runs already: {error.use}; use that one, or stop it first"
+        )
+        raise CommandError(text, ExitCode.FAILURE) from None
 
 
 async def _checked(reading: SettingsReading, known: KnownSecrets) -> tuple[LoadedSettings, ServerSecrets]:

@@ -8,13 +8,24 @@ from airboss.ports.store import StoreOpenError
 
 
 class DatabaseInUseError(StoreOpenError):
-    """Another process serves this database."""
+    """Another process serves this database; `use` is that without what to do about it."""
 
     def __init__(self, path: Path, process_id: str) -> None:
-        super().__init__(
-            f"{path} is in use by process {process_id}; stop that one, or give this one a --data-dir of its own"
-        )
+        self.use = f"{path} is in use by process {process_id}"
+        super().__init__(f"{self.use}; stop that one, or give this one a --data-dir of its own")
         self.process_id = process_id
+
+
+def check_unused(database: Path) -> None:
+    """Raise `DatabaseInUseError` while another process has this database; makes and keeps nothing."""
+    try:
+        descriptor = os.open(_lock_file(database), os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return
+    try:
+        _lock(descriptor, fcntl.LOCK_SH, database)
+    finally:
+        os.close(descriptor)
 
 
 class DatabaseLock:
@@ -25,14 +36,12 @@ class DatabaseLock:
         self._descriptor: int | None = None
 
     def acquire(self) -> None:
-        path = self._database.with_name(self._database.name + ".lock")
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        descriptor = os.open(_lock_file(self._database), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            owner = os.pread(descriptor, 32, 0).decode("ascii", "replace").strip()
+            _lock(descriptor, fcntl.LOCK_EX, self._database)
+        except DatabaseInUseError:
             os.close(descriptor)
-            raise DatabaseInUseError(self._database, owner or "unknown") from None
+            raise
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
         self._descriptor = descriptor
@@ -41,3 +50,15 @@ class DatabaseLock:
         if self._descriptor is not None:
             os.close(self._descriptor)
             self._descriptor = None
+
+
+def _lock_file(database: Path) -> Path:
+    return database.with_name(database.name + ".lock")
+
+
+def _lock(descriptor: int, kind: int, database: Path) -> None:
+    try:
+        fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
+    except BlockingIOError:
+        owner = os.pread(descriptor, 32, 0).decode("ascii", "replace").strip()
+        raise DatabaseInUseError(database, owner or "unknown") from None
