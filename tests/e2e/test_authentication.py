@@ -146,6 +146,10 @@ def test_permission_is_checked_before_parameters_and_body(server: ServerProcess)
 
 def test_off_says_so_in_the_log(shared_server: ServerProcess) -> None:
     assert '"event":"auth.off","level":"warning"' in shared_server.log
+    assert (
+        '"meaning":"only this machine can reach the port; whoever does, also through a proxy here, is an admin"'
+        in shared_server.log
+    )
 
 
 def test_with_tokens_no_warning_and_no_secret_is_in_the_log(server: ServerProcess) -> None:

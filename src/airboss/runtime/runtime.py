@@ -155,8 +155,11 @@ class Runtime:
         if self.authentication is not None:
             self.authentication.start()
         else:
+            # The settings let nobody listen beyond loopback without tokens.
             self.log.warning(
-                "auth.off", meaning="whoever can reach this port is an admin", advice="set auth.mode: jwt"
+                "auth.off",
+                meaning="only this machine can reach the port; whoever does, also through a proxy here, is an admin",
+                advice="set auth.mode: jwt before others may use it",
             )
 
     async def _recover(self) -> None:
