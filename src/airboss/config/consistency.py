@@ -10,6 +10,7 @@ from airboss.config.paths import KeyPath
 from airboss.config.sections import Sections
 from airboss.domain.json_spec import JsonSpecError, name_problem, parse_json_spec
 from airboss.domain.nearest_name import suggestion
+from airboss.domain.providers import OFFLINE_MODELS
 from airboss.security.secrets import REFERENCE_FORMS, is_reference
 from airboss.security.tokens.issuer_urls import is_issuer_url, is_safe
 
@@ -151,10 +152,21 @@ def _agent(settings: Sections, name: str, agent: AgentSettings) -> Iterator[Find
         text = f"{_WRITING_TOOL} changes files: set tools.files.writable: true, or leave the tool out"
         at = agent.tools.index(_WRITING_TOOL)
         yield Finding((*section, "tools", at), text, (("tools", "files", "writable"),))
+    yield from _model(settings, name, agent)
+
+
+def _model(settings: Sections, name: str, agent: AgentSettings) -> Iterator[Finding]:
+    path, depends_on = ("agents", name, "model"), (("agents", name, "provider"),)
     provider = settings.providers.get(agent.provider)
-    if provider and provider.kind not in _VENDORS_OF_DEFAULT_MODEL and "model" not in agent.model_fields_set:
+    is_given = "model" in agent.model_fields_set
+    if provider is None:
+        return
+    if not is_given and provider.kind not in _VENDORS_OF_DEFAULT_MODEL:
         text = f"name the model: {agent.model} is OpenAI's, and provider {agent.provider} is of kind {provider.kind}"
-        yield Finding((*section, "model"), text, ((*section, "provider"),))
+        yield Finding(path, text, depends_on)
+    elif is_given and provider.kind == "offline" and agent.model not in OFFLINE_MODELS:
+        text = f"{agent.model!r} is not a model of kind offline; {suggestion(agent.model, OFFLINE_MODELS)}"
+        yield Finding(path, text, depends_on)
 
 
 def _unknown(

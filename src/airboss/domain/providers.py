@@ -14,6 +14,10 @@ class ProviderKind(StrEnum):
     OFFLINE = "offline"
 
 
+#: All models of kind offline; those of the other kinds are their servers' to tell.
+OFFLINE_MODELS = ("planner",)
+
+
 class ProviderApi(StrEnum):
     CHAT_COMPLETIONS = "chat_completions"
     RESPONSES = "responses"

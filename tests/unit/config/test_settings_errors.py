@@ -674,3 +674,15 @@ def test_malformed_json_in_a_variable(refusal: Refusal) -> None:
         ),
         "AIRBOSS_TOOLS: tools: must be a JSON object",
     ]
+
+
+def test_the_offline_provider_has_one_model(refusal: Refusal, load: Load) -> None:
+    text = "agents:\n  a:\n    provider: offline\n    model: {}\n"
+    assert refusal(text.format("plnner")) == [
+        "airboss.yaml:4: agents.a.model: 'plnner' is not a model of kind offline; did you mean 'planner'?"
+    ]
+    assert refusal(text.format("gpt-5")) == [
+        "airboss.yaml:4: agents.a.model: 'gpt-5' is not a model of kind offline; there are: planner"
+    ]
+    assert load(text.format("planner")).settings.agents["a"].model == "planner"
+    assert load("agents: {a: {provider: offline}}").settings.agents["a"].provider == "offline"

@@ -19,10 +19,11 @@ from openai.types.responses import (
 )
 from openai.types.responses.response_usage import InputTokensDetails, OutputTokensDetails
 
+from airboss.domain.providers import OFFLINE_MODELS
 from airboss.domain.tool_names import wire_name
 from airboss.providers.offline.planner import Answer, Seen, decode_answer, plan
 
-MODEL_NAME = "planner"
+(MODEL_NAME,) = OFFLINE_MODELS
 _PIECE_CHARACTERS = 48
 
 
