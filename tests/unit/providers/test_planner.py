@@ -64,3 +64,15 @@ def test_of_an_answer_its_result_is_looked_at_or_what_failed() -> None:
     assert decode_answer('{"data_from_tool": "files.list", "error": {"message": "no"}}') == "no"
     assert decode_answer("[1]") == "[1]"
     assert decode_answer("error: no") == "error: no"
+
+
+def test_it_counts_one_and_many() -> None:
+    one = Seen("files.list", {"path": "."}, {"entries": [{"name": "a.md", "kind": "file"}]})
+    read = Seen("files.read", {"path": "a.md"}, {"text": "word\n"})
+    step = plan("anything", [one, read], TOOLS)
+    assert isinstance(step, Answer)
+    assert "I listed 1 file in 1 folder and read it:" in step.text
+    assert "- a.md: 1 word." in step.text
+    step = plan("anything", [ROOT, DOCS, CANCEL, EVENTS], TOOLS)
+    assert isinstance(step, Answer)
+    assert "I listed 3 files in 2 folders and read 2 of them:" in step.text

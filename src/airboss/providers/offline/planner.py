@@ -114,9 +114,13 @@ def _answer(question: str, seen: Sequence[Seen]) -> str:
         lines += [*_failures(seen), "I can only list and read files, and there was nothing to read."]
         return "\n".join(lines)
     files = sum(kind == "file" for _, kind in entries)
-    folders = sum(kind == "directory" for _, kind in entries)
-    lines.append(f"I listed {files} files in {folders + 1} folders and read {len(texts)} of them:")
-    lines += [f"- {path}: {len(text.split())} words. {_heading(text)}".rstrip() for path, text in texts]
+    # Hidden ones and those beyond the bound are seen, not listed.
+    folders = sum(item.tool == _LIST and isinstance(item.answer, dict) for item in seen)
+    listed = f"I listed {_counted(files, 'file')} in {_counted(folders, 'folder')}"
+    lines.append(f"{listed} and read {'it' if files == len(texts) == 1 else f'{len(texts)} of them'}:")
+    lines += [
+        f"- {path}: {_counted(len(text.split()), 'word')}. {_heading(text)}".rstrip() for path, text in texts
+    ]
     quotes = _quotes(question, texts)
     if quotes:
         lines += ["", "What they say with the words of your question:"]
@@ -124,6 +128,10 @@ def _answer(question: str, seen: Sequence[Seen]) -> str:
     else:
         lines += ["", "No line in them shares a word with your question."]
     return "\n".join([*lines, *_failures(seen)])
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
 def _texts(seen: Sequence[Seen]) -> list[tuple[str, str]]:
