@@ -12,7 +12,9 @@ _COMMANDS = {
     "unauthenticated": "give a token with --token or AIRBOSS_TOKEN",
     "token_expired": "get a new token and give it with --token or AIRBOSS_TOKEN",
     "job_not_found": "'airboss jobs list' shows the jobs there are; ended ones are removed after a while",
-    "unknown_agent": "'airboss agents' lists the agents",
+    "unknown_agent": (
+        "'airboss agents' lists the agents; settings are read when the server starts: restart it after a change"
+    ),
     "unknown_provider": "'airboss providers' lists the providers",
     "already_final": "'airboss jobs show' tells how it ended; 'airboss jobs retry' runs it again",
     "not_final": "wait for its end with 'airboss jobs watch', or cancel it with 'airboss jobs cancel'",
@@ -34,9 +36,14 @@ _COMMANDS = {
 def for_request(code: str) -> str:
     """Say what to do about a refused request; nothing where the code is unknown."""
     known = ERROR_TEXTS.get(code)
-    return _COMMANDS.get(code, known.advice if known else "")
+    return _COMMANDS.get(code, _as_rest_of_line(known.advice) if known else "")
 
 
 def for_job(code: str, job_id: str, agent: str) -> str:
     """Say what to do about a job that ended with this code; nothing where the code is unknown."""
     return for_request(code).replace("ID'", f"{job_id}'").replace("AGENT'", f"{agent}'")
+
+
+def _as_rest_of_line(sentence: str) -> str:
+    """Let a sentence of the pages read as the commands' own advice does, behind `next:`."""
+    return f"{sentence[:1].lower()}{sentence[1:]}".removesuffix(".")
