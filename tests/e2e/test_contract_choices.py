@@ -56,3 +56,17 @@ def test_metrics_beyond_the_contract(client: httpx2.Client) -> None:
     scrape = client.get("/metrics").text
     for name in ("airboss_http_request_seconds", "airboss_queue_capacity", "airboss_loop_lag_seconds"):
         assert f"# TYPE {name} " in scrape
+
+
+def test_parameters_are_looked_at_before_the_body(client: httpx2.Client) -> None:
+    answer = client.post("/v1/jobs?nonsense=1", content=b"{", headers={"Content-Type": "application/json"})
+    assert (answer.status_code, answer.json()["error"]["code"]) == (422, "invalid_parameter")
+
+
+@pytest.mark.parametrize(
+    "query", [{"job_id": "019a6f3e-7c1a-7000-8a3b-1f0c5d2e4b6a"}, {"agent": "nobody"}], ids=str
+)
+def test_a_stream_of_what_is_not_known_is_empty(client: httpx2.Client, query: dict[str, str]) -> None:
+    with client.stream("GET", "/v1/events", params=query | {"after": "0"}, timeout=5) as answer:
+        assert answer.status_code == httpx2.codes.OK
+        assert next(answer.iter_text()) == "retry: 3000\n\n"

@@ -1,12 +1,14 @@
 """The agent loop on the real SDK: what passes the seam, and that nothing is left behind."""
 
 import asyncio
+import json
 import threading
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from tests.support.clock import DEADLINE_SECONDS
-from tests.support.jobs import new_agent
+from tests.support.jobs import new_agent, new_job
 from tests.support.sdk_models import (
     Call,
     EchoTool,
@@ -38,6 +40,15 @@ async def test_text_goes_out_as_deltas_and_comes_back_whole() -> None:
     assert answered["finish_reason"] == "stop"
     assert answered["usage"] == {"requests": 1, "input_tokens": 10, "output_tokens": 5}
     assert not other_tasks()
+
+
+async def test_what_is_no_text_reaches_the_model_as_json_and_comes_back_as_text() -> None:
+    model = ScriptedModel(Say(['{"a": 1}']))
+    tried = bench(ModelsByName(alpha=model))
+    tried.run = replace(tried.run, job=new_job(input={"question": "naïve?", "since": [2026, None]}))
+    assert await tried.answer() == '{"a": 1}'
+    (item,) = model.inputs[0]
+    assert json.loads(item["content"]) == {"question": "naïve?", "since": [2026, None]}
 
 
 async def test_long_text_is_split_not_cut_and_offsets_follow_on() -> None:

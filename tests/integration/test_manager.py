@@ -923,6 +923,14 @@ async def test_two_hundred_spawns_with_one_key_make_one_job(adapter: str, tmp_pa
         assert (replay.replayed, replay.view.job.state) == (True, JobState.COMPLETED)
 
 
+async def test_a_replay_needs_the_agent_no_more(store: HeldStore) -> None:
+    async with running_node(store, ScriptedLoop()) as node:
+        job = await node.ended((await node.spawn(key="k")).id)
+    async with running_node(store, ScriptedLoop(), agents=[new_agent("beta")]) as node:
+        assert (await node.spawn(key="k")).id == job.id
+        await refused(node.spawn(key="another"), "unknown_agent")
+
+
 async def test_a_replayed_spawn_in_a_race_is_queued_once(store: HeldStore, loop: HeldLoop) -> None:
     committed = store.hold_answer("spawn")
     async with running_node(store, loop) as node:

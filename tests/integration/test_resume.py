@@ -99,7 +99,7 @@ async def test_a_changed_agent_is_asked_anew_and_says_so() -> None:
 async def test_a_tool_that_may_not_be_repeated_ends_the_job_when_its_outcome_is_unknown() -> None:
     gate = asyncio.Event()
     once = OnceTool(gate)
-    asks = Call([("test_once", {"x": 1}, "a")])
+    asks = Call([("test_once", {"x": 1, "text": "x" * 5000}, "a")])
     first = bench(ModelsByName(alpha=ScriptedModel(asks)), tools=[once])
     answering = asyncio.create_task(first.answer())
     async with asyncio.timeout(DEADLINE_SECONDS):
@@ -112,6 +112,7 @@ async def test_a_tool_that_may_not_be_repeated_ends_the_job_when_its_outcome_is_
         await later.answer()
     assert failed.value.error.code == "outcome_unknown"
     assert failed.value.error.details["tool"] == "test.once"
+    assert len(failed.value.error.details["arguments"]) == 2000
     assert once.calls == 1
 
 
