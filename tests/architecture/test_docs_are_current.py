@@ -50,6 +50,13 @@ def test_every_page_is_linked() -> None:
     assert [name_of(page) for page in PAGES if page.name != "README.md" and page not in linked] == []
 
 
+def test_every_choice_that_a_client_can_see_has_its_test() -> None:
+    lines = (ROOT / "docs" / "contract-notes.md").read_text().splitlines()
+    rows = [line for line in lines if line.startswith("| ") and not line.startswith("| Choice ")]
+    assert len(rows) > 100
+    assert [row for row in rows if "`tests/" not in row] == []
+
+
 def test_every_page_has_its_place_on_the_site() -> None:
     navigation = (ROOT / "mkdocs.yml").read_text().partition("\nnav:\n")[2]
     docs = ROOT / "docs"
