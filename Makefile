@@ -99,7 +99,7 @@ chaos: setup-dev ## Kill a server 50 times under 2,000 jobs and count what was l
 chaos-drain: setup-dev ## Drain a server 20 times under 300 jobs (minutes)
 	@$(BIN)/python -m benchmarks.chaos --signal SIGTERM --jobs 300 --kills 20
 
-bench: setup-dev ## Run the benchmarks, side by side with their references (a quarter of an hour)
+bench: setup-dev ## Run the benchmarks, side by side with their references (six minutes on a quiet machine)
 	@for name in starting spawns streams kept_jobs provider_overhead; do $(BIN)/python -m benchmarks.$$name || exit 1; done
 
 mcp-leaks: setup-dev ## Break 500 sessions with MCP servers and count what is left of them (minutes)

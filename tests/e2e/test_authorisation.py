@@ -169,6 +169,16 @@ def test_every_route_with_every_caller(
     print(f"{len(routes)} routes, {asked} requests")  # noqa: T201 - a figure of docs/security.md
 
 
+def test_a_stranger_learns_nothing_of_parameters(server: ServerProcess) -> None:
+    query = {"nonsense": "1"}
+    with client_of(server, None) as client:
+        assert_refused(client.get("/v1/jobs", params=query), "unauthenticated")
+        assert_refused(client.post("/v1/jobs", params=query, content=b"{"), "unauthenticated")
+    with client_as(server, "read") as client:
+        assert_refused(client.post("/v1/jobs", params=query), "forbidden")
+        assert_refused(client.get("/v1/jobs", params=query), "invalid_parameter")
+
+
 def test_another_tenant_finds_no_job(
     server: ServerProcess, routes: list[Route], names: dict[str, str]
 ) -> None:

@@ -39,7 +39,7 @@ class StrictRequest(Request):
         parts: list[bytes] = []
         size = 0
         more = True
-        # Not by `stream`: the loop keeps a register of asynchronous generators, which costs more than the body.
+        # Not by `stream`: the loop would register an asynchronous generator for each body.
         while more and size <= _DISCARDED_BYTES:
             message = await self.receive()
             if message["type"] == "http.disconnect":

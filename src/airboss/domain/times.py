@@ -15,7 +15,7 @@ def rfc3339(moment_ms: int) -> str:
 
 @lru_cache(maxsize=64)
 def _second(seconds: int) -> str:
-    # Nearly all that is written happened a moment ago: composing each anew took four times as long.
+    # Nearly all that is written happened a moment ago: composing each anew took five times as long.
     moment = _EPOCH + timedelta(seconds=seconds)
     return moment.replace(tzinfo=None).isoformat(timespec="seconds")
 

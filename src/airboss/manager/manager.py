@@ -244,8 +244,10 @@ class AgentManager:
         deadline = loop.time() + timeout_seconds
         while True:
             with self._endings.of(job_id) as ending:
-                is_known = spawned is not None and self._is_here(spawned.job)
-                view = spawned if spawned is not None and is_known else await self.get(job_id, principal)
+                if spawned is not None and self._is_here(spawned.job):
+                    view = spawned
+                else:
+                    view = await self.get(job_id, principal)
                 left_seconds = deadline - loop.time()
                 if view.job.state.is_final or self._endings.is_closed or left_seconds <= 0:
                     return view

@@ -125,9 +125,10 @@ class Runner:
             began = self._clock.monotonic()
             outcome = await self._attempt(active, job)
             left = await self._end(active, job, outcome, self._clock.monotonic() - began)
-            if left is None or outcome is None:
-                return None if left is None else LeftRun(left, job.input, None)
-            return LeftRun(left, job.input, outcome.output if left.state is JobState.COMPLETED else None)
+            if left is None:
+                return None
+            output = None if outcome is None or left.state is not JobState.COMPLETED else outcome.output
+            return LeftRun(left, job.input, output)
         finally:
             del self._active[job_id]
 

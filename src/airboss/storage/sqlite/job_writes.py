@@ -210,7 +210,7 @@ def recover(transaction: Transaction, now_ms: int, policy: Mapping[str, OnInterr
             ended += 1
         else:
             if on_interrupt is OnInterrupt.RESTART:
-                journal.drop(transaction, job.id)
+                transaction.drop_journal(job.id)
             interrupt(transaction, job.id, job.claim, "worker_lost", ran_seconds, now_ms, attempt_spent=True)
     pending = [to_summary(row) for row in transaction.connection.execute(_SELECT_PENDING)]
     return Recovered(pending, interrupted=len(running) - ended, ended=ended)

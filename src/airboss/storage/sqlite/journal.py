@@ -60,8 +60,3 @@ def forget(transaction: Transaction, job_id: str, from_turn: int, claim: int) ->
         " AND EXISTS (SELECT 1 FROM jobs WHERE id = ? AND claim = ? AND state = 'running')",
         (job_id, from_turn, job_id, claim),
     )
-
-
-def drop(transaction: Transaction, job_id: str) -> None:
-    """Drop all entries of a job that starts from scratch."""
-    transaction.connection.execute("DELETE FROM journal WHERE job_id = ?", (job_id,))

@@ -23,6 +23,7 @@ JOB_COLUMNS = f"{_SUMMARY}, input, output"
 IS_LIVE = "state IN ('pending', 'running', 'waiting')"
 EVENT_COLUMNS = "id, type, time_ms, node, tenant, job_id, agent, data"
 _COLUMN_COUNT = JOB_COLUMNS.count(",") + 1
+INSERT_EVENT = f"INSERT INTO events ({EVENT_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
 INSERT_JOB = f"INSERT INTO jobs ({JOB_COLUMNS}) VALUES ({', '.join('?' * _COLUMN_COUNT)})"
 
 Row = Sequence[Any]
@@ -112,6 +113,20 @@ def to_job(row: Row) -> Job:
         **_summary_fields(row),
         input=json.loads(row[28]),
         output=None if output is None else json.loads(output),
+    )
+
+
+def event_row(event: Event) -> tuple[Any, ...]:
+    """Return the values of `EVENT_COLUMNS`."""
+    return (
+        event.id,
+        event.type,
+        event.time_ms,
+        event.node,
+        event.tenant,
+        event.job_id,
+        event.agent,
+        event.data_json,
     )
 
 

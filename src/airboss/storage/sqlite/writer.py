@@ -17,12 +17,11 @@ from airboss.domain.jobs import Job
 from airboss.domain.states import JobState
 from airboss.ports.store import OnCommit
 from airboss.storage.sqlite import audit
-from airboss.storage.sqlite.rows import INSERT_JOB, job_row
+from airboss.storage.sqlite.rows import INSERT_EVENT, INSERT_JOB, event_row, job_row
 
 T = TypeVar("T")
 _MAX_BATCH = 512
 
-_INSERT_EVENT = "INSERT INTO events (id, type, time_ms, node, tenant, job_id, agent, data) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
 _DROP_JOURNAL = "DELETE FROM journal WHERE job_id = ?"
 _ADD_COUNT = (
     "INSERT INTO job_counts (tenant, agent, state, jobs) VALUES (?, ?, ?, ?)"
@@ -47,14 +46,13 @@ class Transaction:
     events: list[Event] = field(default_factory=list)
     counts: Counter[GroupKey] = field(default_factory=Counter)
     _job_rows: list[tuple[Any, ...]] = field(default_factory=list)
-    _event_rows: list[tuple[Any, ...]] = field(default_factory=list)
     _audit_rows: list[tuple[Any, ...]] = field(default_factory=list)
-    _ended_ids: list[tuple[str]] = field(default_factory=list)
+    _dropped_journals: list[tuple[str]] = field(default_factory=list)
 
     def record(self, draft: EventDraft) -> None:
         """Write an event; its id is the order of its commit."""
         self.last_event_id += 1
-        row = (
+        event = Event(
             self.last_event_id,
             draft.type.value,
             draft.time_ms,
@@ -64,8 +62,7 @@ class Transaction:
             draft.agent,
             encode_data(draft.data, self.max_event_bytes),
         )
-        self._event_rows.append(row)
-        self.events.append(Event(*row))
+        self.events.append(event)
 
     def audit(self, draft: AuditDraft) -> None:
         """Write an entry of the audit beside the change it is about."""
@@ -85,18 +82,18 @@ class Transaction:
             self._job_rows.clear()
 
     def drop_journal(self, job_id: str) -> None:
-        """Drop what was kept for a job that ended in this transaction: nothing is added to it any more."""
-        self._ended_ids.append((job_id,))
+        """Drop what was kept for a job that ends here, or starts from scratch after this."""
+        self._dropped_journals.append((job_id,))
 
     def flush(self) -> None:
         """Write what was gathered."""
         self.flush_jobs()
-        if self._event_rows:
-            self.connection.executemany(_INSERT_EVENT, self._event_rows)
+        if self.events:
+            self.connection.executemany(INSERT_EVENT, map(event_row, self.events))
         if self._audit_rows:
             self.connection.executemany(audit.INSERT, self._audit_rows)
-        if self._ended_ids:
-            self.connection.executemany(_DROP_JOURNAL, self._ended_ids)
+        if self._dropped_journals:
+            self.connection.executemany(_DROP_JOURNAL, self._dropped_journals)
         self.connection.executemany(
             _ADD_COUNT, [(*key[:2], key[2].value, by) for key, by in self.counts.items() if by]
         )

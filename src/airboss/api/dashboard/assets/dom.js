@@ -30,6 +30,13 @@ export function setText(node, text) {
   if (node.textContent !== text) node.textContent = text;
 }
 
+// Draws anew, and puts the focus back on what has the same `data-key`.
+export function keepingFocus(draw) {
+  const focused = document.activeElement?.dataset?.key;
+  draw();
+  if (focused) document.querySelector(`[data-key="${CSS.escape(focused)}"]`)?.focus();
+}
+
 export function term(label, ...content) {
   return element("div", {}, element("dt", {}, label), element("dd", {}, ...content));
 }

@@ -1,6 +1,6 @@
 // MCP servers: how each stands on this node and why, who uses it, its tools; started and stopped.
 import { call, get, showProblem, wordsOf } from "./api.js";
-import { announce, byId, element, setText, term } from "./dom.js";
+import { announce, byId, element, keepingFocus, setText, term } from "./dom.js";
 import { clockTime, moment, number, plural, since } from "./formatting.js";
 import { coalesced, whileVisible } from "./pace.js";
 import { follow, startShell } from "./shell.js";
@@ -116,10 +116,8 @@ function draw() {
   const now = JSON.stringify([servers, [...tools]]);
   if (now === drawnAs) return;
   drawnAs = now;
-  const focused = document.activeElement?.dataset?.key;
-  box.replaceChildren(...(servers.length ? servers.map(card) : [element("p", { class: "empty" }, "No MCP servers: name some in the settings under ",
-    element("code", {}, "mcp.servers"), ", or add one with ", element("code", {}, "POST /v1/mcp/servers"), ".")]));
-  if (focused) box.querySelector(`[data-key="${CSS.escape(focused)}"]`)?.focus();
+  keepingFocus(() => box.replaceChildren(...(servers.length ? servers.map(card) : [element("p", { class: "empty" }, "No MCP servers: name some in the settings under ",
+    element("code", {}, "mcp.servers"), ", or add one with ", element("code", {}, "POST /v1/mcp/servers"), ".")])));
 }
 
 const refresh = coalesced(async () => {

@@ -1,6 +1,6 @@
 // Nodes and the agents' queues: how loaded they are; taking one out of service and back.
 import { call, get, showProblem, wordsOf } from "./api.js";
-import { byId, element, setText } from "./dom.js";
+import { byId, element, keepingFocus, setText } from "./dom.js";
 import { clockTime, moment, number } from "./formatting.js";
 import { meter } from "./meter.js";
 import { coalesced, whileVisible } from "./pace.js";
@@ -71,11 +71,10 @@ function draw(nodes, agents) {
   const now = JSON.stringify([nodes, agents]);
   if (now === drawnAs) return;
   drawnAs = now;
-  const focused = document.activeElement?.dataset?.key;
-  if (nodes) byId("node-rows").replaceChildren(...nodes.map(nodeRow));
-  else byId("node-rows").replaceChildren(nothing(7, "Nodes are shown to admins."));
-  byId("queue-rows").replaceChildren(...(agents.length ? agents.map(queueRow) : [nothing(7, "No agents are configured.")]));
-  if (focused) document.querySelector(`[data-key="${CSS.escape(focused)}"]`)?.focus();
+  keepingFocus(() => {
+    byId("node-rows").replaceChildren(...(nodes ? nodes.map(nodeRow) : [nothing(7, "Nodes are shown to admins.")]));
+    byId("queue-rows").replaceChildren(...(agents.length ? agents.map(queueRow) : [nothing(7, "No agents are configured.")]));
+  });
 }
 
 const refresh = coalesced(async () => {

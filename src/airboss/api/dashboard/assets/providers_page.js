@@ -1,6 +1,6 @@
 // Providers: how they are used, and the breaker of each of their models.
 import { call, get, showProblem, wordsOf } from "./api.js";
-import { announce, byId, element, setText, term } from "./dom.js";
+import { announce, byId, element, keepingFocus, setText, term } from "./dom.js";
 import { clockTime, duration, number, plural } from "./formatting.js";
 import { meter } from "./meter.js";
 import { coalesced, whileVisible } from "./pace.js";
@@ -85,9 +85,7 @@ function draw() {
   const now = JSON.stringify([providers, [...models], [...throttled]]);
   if (now === drawnAs) return;
   drawnAs = now;
-  const focused = document.activeElement?.dataset?.key;
-  box.replaceChildren(...(providers.length ? providers.map(card) : [element("p", { class: "empty" }, "No providers are configured.")]));
-  if (focused) box.querySelector(`[data-key="${CSS.escape(focused)}"]`)?.focus();
+  keepingFocus(() => box.replaceChildren(...(providers.length ? providers.map(card) : [element("p", { class: "empty" }, "No providers are configured.")])));
 }
 
 const refresh = coalesced(async () => {
